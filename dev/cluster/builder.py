@@ -1,0 +1,104 @@
+"""Builds a program on demand into a cache that is addressed by what decides the result.
+
+A finished program is never rebuilt; two processes that want one build it once; a build
+that is interrupted leaves nothing that could be taken for a program.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from cluster.errors import BuildFailed, ClusterError
+from cluster.locks import file_lock
+from cluster.paths import cache_dir
+from cluster.programs import BUILD_ENVIRONMENT, BUILD_FLAGS, PROGRAMS, Program
+from cluster.report import Heartbeat, say
+from cluster.toolchain import fetch_go, find_go
+
+_POLL_SECONDS = 0.5
+
+
+def program(name: str) -> Path:
+    """The path of an executable, built now if the cache lacks it.
+
+    Args:
+        name: a program of `cluster.programs`, or a name that one is started under.
+
+    Raises:
+        BuildFailed: the compiler's messages are in the text.
+        ClusterError: no such program, or no Go.
+    """
+    wanted = _owner(name)
+    folder = cache_dir() / "bin" / wanted.fingerprint(find_go().version)
+    if not (folder / wanted.name).exists():
+        # One lock for all programs: they share packages, which two builds would compile twice.
+        with file_lock(cache_dir() / "bin" / "build.lock", "a build"):
+            if not (folder / wanted.name).exists():
+                _build(wanted, folder)
+    return folder / name
+
+
+def cached_program(name: str) -> Path | None:
+    """The path of an executable if it is built already."""
+    wanted = _owner(name)
+    folder = cache_dir() / "bin" / wanted.fingerprint(find_go().version)
+    return folder / name if (folder / wanted.name).exists() else None
+
+
+def _owner(name: str) -> Program:
+    for candidate in PROGRAMS.values():
+        if name == candidate.name or name in candidate.links:
+            return candidate
+    raise ClusterError(f"no program is called {name}; there are {', '.join(PROGRAMS)}")
+
+
+def _build(wanted: Program, folder: Path) -> None:
+    go = fetch_go()
+    say(f"building {wanted.name} (minutes the first time, then cached in {folder})")
+    heartbeat = Heartbeat(f"building {wanted.name}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+    try:
+        _compile(go, wanted, scratch / wanted.name, heartbeat)
+        for link in wanted.links:
+            (scratch / link).symlink_to(wanted.name)
+        scratch.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    size = (folder / wanted.name).stat().st_size
+    say(f"built {wanted.name} in {heartbeat.seconds():.0f} s ({size / 1e6:.0f} MB)")
+
+
+def _compile(go: Path, wanted: Program, output: Path, heartbeat: Heartbeat) -> None:
+    command = [str(go), "build", "-v", *BUILD_FLAGS, "-ldflags", wanted.ldflags]
+    compiler = subprocess.Popen(
+        [*command, "-o", str(output), wanted.package],
+        cwd=wanted.folder,
+        env=os.environ | BUILD_ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines: list[str] = []
+    assert compiler.stderr is not None
+    reader = threading.Thread(target=lines.extend, args=(compiler.stderr,), daemon=True)
+    reader.start()
+    try:
+        while compiler.poll() is None:
+            heartbeat.beat(f"{len(lines)} packages downloaded or compiled")
+            reader.join(_POLL_SECONDS)
+    finally:
+        if compiler.poll() is None:
+            compiler.terminate()
+            compiler.wait()
+        reader.join()
+        compiler.stderr.close()
+    if compiler.returncode != 0:
+        raise BuildFailed(f"{wanted.name} could not be built:\n{''.join(lines[-20:])}")

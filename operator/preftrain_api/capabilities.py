@@ -1,0 +1,46 @@
+"""Parts of the schema that this release does not carry out yet.
+
+A field that is accepted and then ignored would break the promise that a green job is what
+was asked for, so operator and command line refuse such specs, naming the field.
+"""
+
+from collections.abc import Iterator
+
+from preftrain_api.spec import PreferenceTrainingJobSpec
+from preftrain_api.spec.method import DpoLossType
+
+SUPPORTED_LOSSES: frozenset[DpoLossType] = frozenset({"Sigmoid", "Hinge", "IPO", "SFT"})
+
+
+def unsupported_fields(spec: PreferenceTrainingJobSpec) -> tuple[str, ...]:
+    """Sentences that name what `spec` asks for and this release cannot do; empty when all is
+    well."""
+    return tuple(_unsupported(spec))
+
+
+def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
+    method, dataset, training = spec.method, spec.dataset, spec.training
+    if method.type != "DPO":
+        yield f"method.type {method.type} is not available in this release; use DPO"
+    for loss in (method.dpo.losses or ()) if method.dpo else ():
+        if loss.type not in SUPPORTED_LOSSES:
+            yield (
+                f"method.dpo.losses: {loss.type} is not available in this release; "
+                f"use {', '.join(sorted(SUPPORTED_LOSSES))}"
+            )
+    if method.dpo and method.dpo.ld_alpha is not None:
+        yield "method.dpo.ldAlpha is not available in this release; remove it"
+    if dataset.filters:
+        yield "dataset.filters is not available in this release; filter the data beforehand"
+    if dataset.format == "Unpaired":
+        yield "dataset.format Unpaired is not available in this release; use pairs"
+    if training and training.precompute_reference:
+        yield "training.precomputeReference is not available in this release; remove it"
+    if spec.guards:
+        yield "guards is not available in this release; remove it"
+    if spec.evaluation and spec.evaluation.early_stopping:
+        yield "evaluation.earlyStopping is not available in this release; remove it"
+    if spec.output.merged_weights:
+        yield "output.mergedWeights is not available in this release; remove it"
+    if spec.managed_by not in (None, "preftrain.dev/operator"):
+        yield "managedBy: only preftrain.dev/operator is available in this release"

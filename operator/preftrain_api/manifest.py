@@ -1,0 +1,77 @@
+"""`manifest.json`, written last: where it exists, everything it lists exists and is whole."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from preftrain_api.report import (
+    Count,
+    DataReport,
+    Digest,
+    Evaluation,
+    Finding,
+    GateVerdict,
+    Metrics,
+    Pins,
+)
+from preftrain_api.run_spec import RunIdentity
+from preftrain_api.spec.job import PreferenceTrainingJobSpec
+from preftrain_api.wire import Name, Text, WireModel
+
+
+class ManifestFile(WireModel):
+    """One published file."""
+
+    path: Text
+    """Relative to the manifest's folder."""
+    size: Count
+    """Bytes."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Lineage(WireModel):
+    """Which base model and data the adapter comes from."""
+
+    model_uri: Text
+    dataset_uri: Text
+    pins: Pins
+
+
+class AttemptRecord(WireModel):
+    """One attempt, as the trainer knows it."""
+
+    number: Annotated[int, Field(ge=1)]
+    pod_uid: Name
+    start_step: Count
+    end_step: Count
+    seconds: Annotated[float, Field(ge=0)]
+
+
+class Manifest(WireModel):
+    """The evidence that comes with an adapter."""
+
+    api_version: Literal["manifest.preftrain.dev/v1alpha1"] = "manifest.preftrain.dev/v1alpha1"
+    identity: RunIdentity
+    spec_hash: Digest
+    spec: PreferenceTrainingJobSpec
+    """The resolved spec."""
+    resolved: dict[str, str]
+    """What Auto became on the machine that trained."""
+    lineage: Lineage
+    files: Annotated[tuple[ManifestFile, ...], Field(min_length=1, max_length=4096)]
+    versions: dict[str, str]
+    """Versions of the libraries that took part."""
+    created: datetime
+    steps: Count
+    metrics: Metrics
+    evaluation: Evaluation | None = None
+    gates: Annotated[tuple[GateVerdict, ...], Field(max_length=16)] = ()
+    withheld: bool = False
+    """True when a gate failed and the adapter is kept for inspection only."""
+    data_report: DataReport
+    findings: Annotated[tuple[Finding, ...], Field(max_length=64)] = ()
+    attempts: Annotated[tuple[AttemptRecord, ...], Field(max_length=256)]
+    gpu_seconds: Annotated[float, Field(ge=0)] = 0
+    environment: dict[str, Any] = {}
+    """Hardware the adapter was trained on."""

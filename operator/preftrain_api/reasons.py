@@ -1,0 +1,148 @@
+"""Condition types and the closed list of their reasons.
+
+A reason is API: users script against it. Each carries one sentence for the generated
+reference page that says what happened and what to do.
+"""
+
+from enum import StrEnum
+
+from preftrain_api.exit_codes import ExitCode
+
+
+class ConditionType(StrEnum):
+    """Types of the entries of `status.conditions`."""
+
+    ACCEPTED = "Accepted"
+    DATA_READY = "DataReady"
+    RUNNING = "Running"
+    PUBLISHED = "Published"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+class Reason(StrEnum):
+    """Why a condition has its status; the value is the CamelCase name, `text` explains."""
+
+    text: str
+
+    def __new__(cls, value: str, text: str) -> "Reason":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.text = text
+        return member
+
+    ACCEPTED = "Accepted", "The spec is valid and the run has been started."
+    NEWER_SCHEMA = (
+        "NewerSchema",
+        "The spec has a field that this operator does not know; upgrade the operator.",
+    )
+    UNSUPPORTED = (
+        "Unsupported",
+        "The spec asks for something that this release does not do yet; the message names the "
+        "field.",
+    )
+    SPEC_TOO_LARGE = (
+        "SpecTooLarge",
+        "The resolved spec exceeds 64 KiB; shorten the part that the message names.",
+    )
+    IMAGE_NOT_ALLOWED = (
+        "ImageNotAllowed",
+        "compute.image is not on the operator's allow-list; remove it or ask the platform team.",
+    )
+    PREPARING = "Preparing", "Model, data and output are being checked; no GPU is held."
+    PREPARED = "Prepared", "Model and data are pinned, the data passed the audit."
+    PREPARE_SKIPPED = "PrepareSkipped", "dataset.audit.policy is Skip: nothing was checked first."
+    ADOPTED_EXISTING_ARTIFACT = (
+        "AdoptedExistingArtifact",
+        "An adapter of exactly this run was already published; nothing was trained.",
+    )
+    ARTIFACT_CONFLICT = (
+        "ArtifactConflict",
+        "This revision's place already holds the adapter of another run; raise runRevision.",
+    )
+    PENDING = "Pending", "The training pod is not running yet."
+    QUEUED = "Queued", "The queue has not admitted the training Job yet."
+    STARTING = "Starting", "The training pod is starting."
+    TRAINING = "Training", "The training pod is at work."
+    RETRYING = "Retrying", "The last attempt failed for a reason that may pass; another follows."
+    PREEMPTED = "Preempted", "The attempt was interrupted after a checkpoint; another follows."
+    JOB_DELETED = (
+        "JobDeleted",
+        "The Job was deleted by somebody else while the run was in progress; another follows.",
+    )
+    SUSPENDING = "Suspending", "The training pod is saving a checkpoint and ending."
+    SUSPENDED = "Suspended", "spec.suspend is true; set it to false to go on."
+    NOT_SUSPENDED = "NotSuspended", "spec.suspend is false."
+    PUBLISHED = "Published", "The adapter is published and its manifest written."
+    PUBLISHED_UNEVALUATED = (
+        "PublishedUnevaluated",
+        "The adapter is published, but there were too few held-out pairs to judge it; hold out "
+        "at least 100 or set gates.",
+    )
+    NOT_PUBLISHED = "NotPublished", "There is no published adapter."
+    IN_PROGRESS = "InProgress", "The run has not ended."
+    COMPLETED = "Completed", "The run has ended."
+    BAD_SPEC = "BadSpec", "The trainer refused the spec; the message names the field."
+    DATA_REFUSED = "DataRefused", "The data cannot be trained on; see status.dataReport."
+    MODEL_UNAVAILABLE = (
+        "ModelUnavailable",
+        "The model cannot be loaded; check model.uri, model.revision and model.secretRef.",
+    )
+    OBJECT_STORE_UNAVAILABLE = (
+        "ObjectStoreUnavailable",
+        "A place cannot be reached or written; check its uri, s3 options and secretRef.",
+    )
+    INTERNAL_ERROR = "InternalError", "The trainer failed; see the attempt's log tail."
+    GPU_UNAVAILABLE = (
+        "GpuUnavailable",
+        "The pod has no usable GPU; check the node's driver, or set compute.accelerator to CPU.",
+    )
+    GUARD_STOPPED = "GuardStopped", "A guard ended the run; see status.findings."
+    OUT_OF_GPU_MEMORY = (
+        "OutOfGpuMemory",
+        "The GPU's memory was exhausted; lower training.microBatchSize or training.maxLength.",
+    )
+    GATES_NOT_PASSED = (
+        "GatesNotPassed",
+        "The adapter was trained but failed a gate; it is kept under withheld/.",
+    )
+    OOM_KILLED = "OOMKilled", "The node's memory limit was exceeded; raise compute.resources."
+    KILLED = "Killed", "The process was killed; see the attempt's exit code."
+    BACKOFF_LIMIT_EXCEEDED = (
+        "BackoffLimitExceeded",
+        "All attempts that spec.maxRetries allows have failed; the message names the last failure.",
+    )
+    DEADLINE_EXCEEDED = "DeadlineExceeded", "spec.activeDeadlineSeconds has passed."
+    START_DEADLINE_EXCEEDED = (
+        "StartDeadlineExceeded",
+        "No pod was running within spec.startDeadlineSeconds.",
+    )
+    IMAGE_PULL_FAILED = "ImagePullFailed", "The node cannot pull the image that the message names."
+    UNSCHEDULABLE = "Unschedulable", "No node fits the pod; the message is the scheduler's."
+    SECRET_MISSING = (
+        "SecretMissing",
+        "A Secret that a place refers to does not exist in this namespace.",
+    )
+    QUOTA_EXCEEDED = "QuotaExceeded", "The namespace's quota does not allow the pod."
+    ADMISSION_REJECTED = "AdmissionRejected", "An admission policy refused the Job or its pod."
+    FIRST_SEEN = "FirstSeen", "The operator has seen the resource and not judged it yet."
+    SUCCEEDED = "Succeeded", "The run has succeeded."
+
+
+REASON_OF_EXIT_CODE: dict[ExitCode, Reason] = {
+    ExitCode.BAD_SPEC: Reason.BAD_SPEC,
+    ExitCode.DATA_REFUSED: Reason.DATA_REFUSED,
+    ExitCode.MODEL_UNAVAILABLE: Reason.MODEL_UNAVAILABLE,
+    ExitCode.OBJECT_STORE_UNAVAILABLE: Reason.OBJECT_STORE_UNAVAILABLE,
+    ExitCode.INTERNAL: Reason.INTERNAL_ERROR,
+    ExitCode.NO_USABLE_GPU: Reason.GPU_UNAVAILABLE,
+    ExitCode.PREEMPTED: Reason.PREEMPTED,
+    ExitCode.GUARD_STOPPED: Reason.GUARD_STOPPED,
+    ExitCode.OUT_OF_GPU_MEMORY: Reason.OUT_OF_GPU_MEMORY,
+    ExitCode.GATES_NOT_PASSED: Reason.GATES_NOT_PASSED,
+}
+"""What the operator reports for each way in which a trainer may end unsuccessfully."""

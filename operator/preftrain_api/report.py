@@ -1,0 +1,106 @@
+"""Small pieces of evidence that appear in progress, results, status and manifest alike."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from preftrain_api.wire import Name, Text, WireModel
+
+Digest = Annotated[str, StringConstraints(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
+LongUri = Annotated[str, StringConstraints(max_length=2048)]
+
+
+class Finding(WireModel):
+    """One thing that the audit or a guard noticed."""
+
+    name: Name
+    """Which check, for example identicalPairs or NonFinite."""
+    severity: Literal["Info", "Warning", "Error"]
+    message: Text
+    """One sentence with the figures."""
+    count: Count | None = None
+    """Rows concerned."""
+    step: Count | None = None
+    """Optimizer step at which a guard spoke up."""
+
+
+class DataReport(WireModel):
+    """What the audit found in the data."""
+
+    rows: Count
+    """Rows read."""
+    train_rows: Count
+    """Rows that are trained on."""
+    eval_rows: Count
+    """Rows that are held out."""
+    dropped_rows: Count = 0
+    """Rows left out as unusable."""
+    findings: Annotated[tuple[Finding, ...], Field(max_length=16)] = ()
+
+
+class Metrics(WireModel):
+    """The latest values of the few figures that tell how a run is doing."""
+
+    loss: float | None = None
+    reward_margin: float | None = None
+    """Mean of beta-scaled log-ratio of chosen minus rejected."""
+    reward_accuracy: float | None = None
+    """Share of pairs whose chosen answer has the larger reward; ties count as wrong."""
+    rewards_chosen: float | None = None
+    rewards_rejected: float | None = None
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    eval_loss: float | None = None
+    eval_reward_margin: float | None = None
+    eval_reward_accuracy: float | None = None
+
+
+class Evaluation(WireModel):
+    """Judgement on the held-out pairs, after training."""
+
+    pairs: Count
+    """Held-out pairs."""
+    reward_accuracy: float
+    """Share of them with the larger reward on the chosen answer."""
+    accuracy_low: float
+    """Lower end of the 95 % Wilson interval of reward accuracy."""
+    accuracy_high: float
+    """Upper end of it."""
+    reward_margin: float
+    """Mean margin."""
+    loss: float | None = None
+    chosen_log_ratio: float | None = None
+    """Mean log-probability of the chosen answers, adapter minus base, in nats."""
+
+
+class GateVerdict(WireModel):
+    """Outcome of one gate."""
+
+    metric: Name
+    operator: Name
+    threshold: float
+    value: float
+    passed: bool
+
+
+class Artifact(WireModel):
+    """A published adapter."""
+
+    uri: LongUri
+    """Folder that holds adapter/ and manifest.json."""
+    digest: Digest
+    """SHA-256 of the manifest."""
+    manifest: LongUri
+    """Where the manifest is."""
+
+
+class Pins(WireModel):
+    """What mutable references were resolved to, before anything was trained."""
+
+    model_commit: Name | None = None
+    """Commit of a hub model, or a digest of the folder's weights."""
+    dataset_commit: Name | None = None
+    """Commit of a hub dataset."""
+    data_digest: Digest | None = None
+    """SHA-256 over the rows as they are trained on, in order."""

@@ -1,0 +1,114 @@
+"""How preferences become a loss: DPO, ORPO or KTO, each with its own settings.
+
+Names follow the papers: DPO (arXiv 2305.18290), ORPO (2403.07691), KTO (2402.01306).
+"""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from preftrain_api.wire import CelRule, WireModel
+
+DpoLossType = Literal[
+    "Sigmoid",
+    "Hinge",
+    "IPO",
+    "ExoPair",
+    "NCAPair",
+    "Robust",
+    "BCOPair",
+    "SPPOHard",
+    "AOT",
+    "AOTUnpaired",
+    "APOZero",
+    "APODown",
+    "Discopop",
+    "SigmoidNorm",
+    "SFT",
+]
+MethodType = Literal["DPO", "ORPO", "KTO"]
+
+Beta = Annotated[float, Field(gt=0, le=100)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+
+
+def _foreign_member(member: str, owner: str) -> str:
+    return (
+        f"method.{member} belongs to type {owner}; remove it, or set method.type to {owner}"
+    )
+
+
+class DpoLoss(WireModel):
+    """One term of the loss."""
+
+    type: DpoLossType
+    """Which loss. SFT is the negative log-likelihood of the chosen answer."""
+    weight: Weight = 1
+    """Factor of this term. Default: 1."""
+
+
+class DpoSpec(WireModel):
+    """Direct preference optimisation and its relatives."""
+
+    beta: Beta = 0.1
+    """Strength of the pull towards the reference model; for IPO it is the paper's tau.
+    Default: 0.1."""
+    losses: Annotated[tuple[DpoLoss, ...], Field(min_length=1, max_length=8)] | None = None
+    """Terms of the loss. Default: one Sigmoid of weight 1."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0
+    """Assumed share of swapped labels. Default: 0."""
+    ld_alpha: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Length-desensitised DPO (arXiv 2409.06411): weight of the tokens beyond the shorter
+    answer. Default: off."""
+    discopop_tau: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Temperature of the Discopop loss (arXiv 2406.08414). Default: 0.05."""
+
+
+class OrpoSpec(WireModel):
+    """Odds-ratio preference optimisation, without a reference model."""
+
+    beta: Beta = 0.1
+    """Weight of the odds-ratio term; the paper's lambda. Default: 0.1."""
+
+
+class KtoSpec(WireModel):
+    """Kahneman-Tversky optimisation, for answers that are labelled good or bad."""
+
+    loss_type: Literal["KTO", "APOZeroUnpaired"] = "KTO"
+    """Which loss. Default: KTO."""
+    beta: Beta = 0.1
+    """Strength of the pull towards the reference model. Default: 0.1."""
+    desirable_weight: Weight | None = None
+    """Weight of good answers. Default: from the label counts (paper, equation 8)."""
+    undesirable_weight: Weight | None = None
+    """Weight of bad answers. Default: from the label counts (paper, equation 8)."""
+
+
+class MethodSpec(WireModel):
+    """The method and its settings."""
+
+    cel_rules: ClassVar[tuple[CelRule, ...]] = tuple(
+        CelRule(
+            f"!has(self.{member}) || self.type == '{owner}'",
+            _foreign_member(member, owner),
+            f".{member}",
+        )
+        for member, owner in (("dpo", "DPO"), ("orpo", "ORPO"), ("kto", "KTO"))
+    )
+
+    type: MethodType
+    """DPO and ORPO train on pairs, KTO on labelled answers."""
+    dpo: DpoSpec | None = None
+    orpo: OrpoSpec | None = None
+    kto: KtoSpec | None = None
+
+    @model_validator(mode="after")
+    def _only_its_own_member(self) -> Self:
+        for member, owner, value in (
+            ("dpo", "DPO", self.dpo),
+            ("orpo", "ORPO", self.orpo),
+            ("kto", "KTO", self.kto),
+        ):
+            if value is not None and self.type != owner:
+                raise ValueError(_foreign_member(member, owner))
+        return self

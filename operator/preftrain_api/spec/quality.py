@@ -1,0 +1,107 @@
+"""What keeps a bad run from becoming an adapter: guards, evaluation, gates, checkpoints."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from preftrain_api.places import SINK_MESSAGE, SINK_PATTERN, PlaceFields, Uri, check_uri, uri_rules
+from preftrain_api.wire import CelRule, Seconds, WireModel, allows_file
+
+GuardName = Literal[
+    "NonFinite",
+    "StepOneIdentity",
+    "ResumeContinuity",
+    "NoSignal",
+    "TokenAccuracy",
+    "Entropy",
+    "Displacement",
+    "Saturation",
+    "TriviallySeparable",
+    "Overfit",
+    "InvertedLabels",
+    "GradientSpikes",
+    "LabelImbalance",
+    "LikelihoodLoss",
+    "Hyperparameters",
+    "Stall",
+]
+EvalMetric = Literal[
+    "RewardAccuracy", "RewardAccuracyLowerBound", "RewardMargin", "EvalLoss", "ChosenLogRatio"
+]
+
+_SAVE_MESSAGE = "set either checkpoint.everySteps or checkpoint.everySeconds, not both"
+
+
+class GuardRule(WireModel):
+    """Another threshold or action for one guard."""
+
+    name: GuardName
+    """Which guard."""
+    threshold: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
+    """Where it speaks up, in the guard's own unit. Default: the documented one."""
+    action: Literal["Warn", "Stop"] | None = None
+    """Warn records a finding, Stop ends the run. Default: the documented one."""
+
+
+class EarlyStopping(WireModel):
+    """Ends a run whose evaluation no longer improves."""
+
+    metric: EvalMetric = "EvalLoss"
+    """What is watched. Default: EvalLoss."""
+    patience: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Evaluations without improvement before the run ends. Default: 3."""
+    min_delta: Annotated[float, Field(ge=0, le=1e6)] = 0
+    """Smaller changes do not count. Default: 0."""
+
+
+class Gate(WireModel):
+    """A condition on the held-out pairs that an adapter must meet to be published."""
+
+    metric: EvalMetric
+    """What is measured."""
+    operator: Literal["GreaterThan", "AtLeast", "LessThan", "AtMost"]
+    """How it is compared."""
+    threshold: Annotated[float, Field(ge=-1e9, le=1e9)]
+    """With what."""
+
+
+class EvaluationSpec(WireModel):
+    """Evaluation on the held-out pairs."""
+
+    every_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Steps between evaluations. Default: once, at the end."""
+    early_stopping: EarlyStopping | None = None
+    gates: Annotated[tuple[Gate, ...], Field(max_length=16)] | None = None
+    """All must hold. Default, with at least 100 held-out pairs: the lower end of the 95 %
+    Wilson interval of reward accuracy is above 0.5."""
+
+
+class CheckpointSpec(PlaceFields):
+    """When and where the state of training is saved."""
+
+    cel_rules: ClassVar[tuple[CelRule, ...]] = (
+        *uri_rules(SINK_PATTERN, SINK_MESSAGE),
+        CelRule("!(has(self.everySteps) && has(self.everySeconds))", _SAVE_MESSAGE, ".everySeconds"),
+    )
+
+    uri: Uri | None = None
+    """Default: the output's place."""
+    every_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Steps between checkpoints. Default: a tenth of the run."""
+    every_seconds: Seconds | None = None
+    """Seconds between checkpoints, in place of everySteps."""
+    keep: Annotated[int, Field(ge=1, le=100)] = 2
+    """How many are kept. Default: 2."""
+
+    @field_validator("uri")
+    @classmethod
+    def _uri_is_known(cls, uri: str | None, info: ValidationInfo) -> str | None:
+        if uri is None:
+            return None
+        return check_uri(uri, SINK_PATTERN, SINK_MESSAGE, allow_file=allows_file(info))
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> Self:
+        if self.every_steps is not None and self.every_seconds is not None:
+            raise ValueError(_SAVE_MESSAGE)
+        return self

@@ -1,0 +1,1 @@
+"""The operator: watches PreferenceTrainingJobs and runs them as Jobs."""
