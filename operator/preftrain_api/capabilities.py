@@ -14,7 +14,8 @@ SUPPORTED_LOSSES: frozenset[DpoLossType] = frozenset({"Sigmoid", "Hinge", "IPO",
 
 def unsupported_fields(spec: PreferenceTrainingJobSpec) -> tuple[str, ...]:
     """Sentences that name what `spec` asks for and this release cannot do; empty when all is
-    well."""
+    well.
+    """
     return tuple(_unsupported(spec))
 
 

@@ -46,9 +46,7 @@ def uri_rules(pattern: str, message: str) -> tuple[CelRule, ...]:
     """The CEL twin of `check_uri` for a place whose `uri` may be absent."""
     return (
         CelRule(f"!has(self.uri) || self.uri.matches({_cel_string(pattern)})", message, ".uri"),
-        CelRule(
-            "!has(self.uri) || !self.uri.matches('/\\\\.\\\\.?(/|$)')", DOTS_MESSAGE, ".uri"
-        ),
+        CelRule("!has(self.uri) || !self.uri.matches('/\\\\.\\\\.?(/|$)')", DOTS_MESSAGE, ".uri"),
     )
 
 
@@ -77,7 +75,9 @@ class SecretRef(WireModel):
 class S3Options(WireModel):
     """How to talk to the S3 server of a place; AWS needs none of this."""
 
-    endpoint: Annotated[str, StringConstraints(max_length=512, pattern=r"^https?://[^\s]+$")] | None = None
+    endpoint: (
+        Annotated[str, StringConstraints(max_length=512, pattern=r"^https?://[^\s]+$")] | None
+    ) = None
     """URL of the S3 server. Without it, AWS."""
     region: Name | None = None
     """Region to sign requests for. Without it, us-east-1 for a server of your own."""
@@ -129,7 +129,8 @@ class SinkPlace(PlaceFields):
 @dataclass(frozen=True, slots=True)
 class PlaceUri:
     """A place's URI in parts: `root` is the hub id, bucket, claim or empty; `path` has no
-    leading slash except for `file`, where it is the path as written."""
+    leading slash except for `file`, where it is the path as written.
+    """
 
     scheme: Scheme
     root: str

@@ -9,8 +9,16 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from preftrain_api.report import Artifact, Count, DataReport, Digest, Evaluation, Finding
-from preftrain_api.report import Metrics, Pins
+from preftrain_api.report import (
+    Artifact,
+    Count,
+    DataReport,
+    Digest,
+    Evaluation,
+    Finding,
+    Metrics,
+    Pins,
+)
 from preftrain_api.wire import Name, Text, WireModel
 
 MAX_RESULT_BYTES: Final = 4096

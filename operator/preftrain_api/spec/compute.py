@@ -95,7 +95,9 @@ class ComputeSpec(WireModel):
     accelerator: Literal["GPU", "CPU"] = "GPU"
     """CPU is for demos and tests; a job that asks for a GPU never falls back to it.
     Default: GPU."""
-    gpu_resource_name: Annotated[str, StringConstraints(min_length=1, max_length=317)] = "nvidia.com/gpu"
+    gpu_resource_name: Annotated[str, StringConstraints(min_length=1, max_length=317)] = (
+        "nvidia.com/gpu"
+    )
     """Extended resource of the one GPU. Default: nvidia.com/gpu."""
     resources: Resources | None = None
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = None
@@ -110,7 +112,9 @@ class ComputeSpec(WireModel):
     pod_annotations: Annotated[dict[LabelKey, AnnotationValue], Field(max_length=32)] | None = None
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64)] | None = None
     image_pull_secrets: Annotated[tuple[LocalObject, ...], Field(max_length=8)] | None = None
-    image: Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\s]+$")] | None = None
+    image: (
+        Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\s]+$")] | None
+    ) = None
     """Trainer image, when the operator's allow-list has it. Default: the installation's."""
     cache: Cache | None = None
     queue_name: DnsLabel | None = None

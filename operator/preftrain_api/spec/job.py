@@ -38,16 +38,19 @@ class PreferenceTrainingJobSpec(WireModel):
     output: OutputSpec
     lora: LoraSpec | None = None
     training: TrainingSpec | None = None
-    guards: Annotated[
-        tuple[GuardRule, ...],
-        Field(
-            max_length=16,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
-        ),
-    ] | None = None
+    guards: (
+        Annotated[
+            tuple[GuardRule, ...],
+            Field(
+                max_length=16,
+                json_schema_extra={
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["name"],
+                },
+            ),
+        ]
+        | None
+    ) = None
     """Other thresholds or actions for the guards that watch the run."""
     evaluation: EvaluationSpec | None = None
     checkpoint: CheckpointSpec | None = None

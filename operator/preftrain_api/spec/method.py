@@ -33,9 +33,7 @@ Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
 def _foreign_member(member: str, owner: str) -> str:
-    return (
-        f"method.{member} belongs to type {owner}; remove it, or set method.type to {owner}"
-    )
+    return f"method.{member} belongs to type {owner}; remove it, or set method.type to {owner}"
 
 
 class DpoLoss(WireModel):

@@ -81,7 +81,9 @@ class CheckpointSpec(PlaceFields):
 
     cel_rules: ClassVar[tuple[CelRule, ...]] = (
         *uri_rules(SINK_PATTERN, SINK_MESSAGE),
-        CelRule("!(has(self.everySteps) && has(self.everySeconds))", _SAVE_MESSAGE, ".everySeconds"),
+        CelRule(
+            "!(has(self.everySteps) && has(self.everySeconds))", _SAVE_MESSAGE, ".everySeconds"
+        ),
     )
 
     uri: Uri | None = None
