@@ -10,10 +10,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
+import time
 from pathlib import Path
 
-from cluster.errors import BuildFailed, ClusterError
+from cluster.errors import BuildError, ClusterError, tail
 from cluster.locks import file_lock
 from cluster.paths import cache_dir
 from cluster.programs import BUILD_ENVIRONMENT, BUILD_FLAGS, PROGRAMS, Program
@@ -30,7 +30,7 @@ def program(name: str) -> Path:
         name: a program of `cluster.programs`, or a name that one is started under.
 
     Raises:
-        BuildFailed: the compiler's messages are in the text.
+        BuildError: the compiler's messages are in the text.
         ClusterError: no such program, or no Go.
     """
     wanted = _owner(name)
@@ -78,27 +78,26 @@ def _build(wanted: Program, folder: Path) -> None:
 
 def _compile(go: Path, wanted: Program, output: Path, heartbeat: Heartbeat) -> None:
     command = [str(go), "build", "-v", *BUILD_FLAGS, "-ldflags", wanted.ldflags]
-    compiler = subprocess.Popen(
-        [*command, "-o", str(output), wanted.package],
-        cwd=wanted.folder,
-        env=os.environ | BUILD_ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    lines: list[str] = []
-    assert compiler.stderr is not None
-    reader = threading.Thread(target=lines.extend, args=(compiler.stderr,), daemon=True)
-    reader.start()
-    try:
-        while compiler.poll() is None:
-            heartbeat.beat(f"{len(lines)} packages downloaded or compiled")
-            reader.join(_POLL_SECONDS)
-    finally:
-        if compiler.poll() is None:
-            compiler.terminate()
-            compiler.wait()
-        reader.join()
-        compiler.stderr.close()
+    log = output.with_name("build.log")
+    with log.open("w") as sink:
+        compiler = subprocess.Popen(
+            [*command, "-o", str(output), wanted.package],
+            cwd=wanted.folder,
+            env=os.environ | BUILD_ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=sink,
+        )
+        try:
+            while compiler.poll() is None:
+                heartbeat.beat(f"{_lines(log)} packages downloaded or compiled")
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if compiler.poll() is None:
+                compiler.terminate()
+                compiler.wait()
     if compiler.returncode != 0:
-        raise BuildFailed(f"{wanted.name} could not be built:\n{''.join(lines[-20:])}")
+        raise BuildError(f"{wanted.name} could not be built\n{tail(log, 20)}")
+
+
+def _lines(log: Path) -> int:
+    return log.read_bytes().count(b"\n")

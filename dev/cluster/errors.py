@@ -1,8 +1,8 @@
 """What the local cluster raises.
 
 ClusterError            one sentence for a person: what is wrong and the way out
-├── BuildFailed         a program could not be built
-├── StartFailed         a process did not become ready
+├── BuildError         a program could not be built
+├── StartError         a process did not become ready
 └── ApiError            the API server answered with an error status
 """
 
@@ -15,11 +15,11 @@ class ClusterError(Exception):
     """A failure that the command line prints as one sentence, without a traceback."""
 
 
-class BuildFailed(ClusterError):
+class BuildError(ClusterError):
     """A program could not be built."""
 
 
-class StartFailed(ClusterError):
+class StartError(ClusterError):
     """A process ended, or was not ready in time; the message carries the end of its log."""
 
     def __init__(self, message: str, log: Path | None = None) -> None:

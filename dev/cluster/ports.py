@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 import socket
 
 # Below Kubernetes' node ports and below the range from which the kernel gives outgoing
@@ -13,7 +13,7 @@ _RANGE = range(20000, 30000)
 def free_port(address: str = "127.0.0.1") -> int:
     """A port that nothing listens on now."""
     while True:
-        port = random.choice(_RANGE)
+        port = secrets.choice(_RANGE)
         with socket.socket() as probe:
             try:
                 probe.bind((address, port))

@@ -13,14 +13,18 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster.errors import StartFailed
+from cluster.errors import StartError
 from cluster.report import Heartbeat
 
 _POLL_SECONDS = 0.05
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# "Dies with its parent" means the parent's thread to the kernel: this one lives as long
+# as the process, the caller's may be a short-lived worker.
+_SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="spawner")
 # The shell writes its own identity and then becomes the program (same pid, same start
 # time): a starter that is killed in between leaves no process without a pid file.
 _LAUNCHER = """
@@ -87,7 +91,7 @@ class Service:
         folder: where these two lie.
         argv: the command; argv[0] is a path.
         env: added to this process's environment.
-        dies_with_starter: end it, by SIGKILL, when the thread that started it ends; for
+        dies_with_starter: end it, by SIGKILL, when the process that started it ends; for
             tests, where a killed run must not leave servers behind.
     """
 
@@ -148,7 +152,8 @@ def start(service: Service) -> bool:
     leash = _leash() if service.dies_with_starter else []
     argv = ["/bin/sh", "-c", _LAUNCHER, str(service.pid_file), *leash, *service.argv]
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    pid = os.posix_spawn(
+    spawned = _SPAWNER.submit(
+        os.posix_spawn,
         argv[0],
         argv,
         os.environ | dict(service.env),
@@ -159,6 +164,7 @@ def start(service: Service) -> bool:
         ],
         setsid=True,
     )
+    pid = spawned.result()
     _wait_for(lambda: identity(service.pid_file) is not None or _reap(pid), 10)
     return True
 
@@ -212,14 +218,14 @@ def wait_ready(
     """Wait until the service answers, with a line of progress every few seconds.
 
     Raises:
-        StartFailed: it ended, or was not ready in time; the message ends with its log.
+        StartError: it ended, or was not ready in time; the message ends with its log.
     """
     waiting = Heartbeat(f"waiting for {service.name}")
     while not ready():
         if running(service) is None:
-            raise StartFailed(f"{service.name} ended instead of becoming ready", service.log)
+            raise StartError(f"{service.name} ended instead of becoming ready", service.log)
         if waiting.seconds() > timeout_seconds:
-            raise StartFailed(
+            raise StartError(
                 f"{service.name} was not ready after {timeout_seconds:.0f} s", service.log
             )
         waiting.beat()
