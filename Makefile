@@ -1,0 +1,62 @@
+# Every target sets up what it needs. `make` alone explains them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PY := .venv/bin/python
+export PYTHONPATH := $(CURDIR)/dev
+
+# What is rebuilt when the lock changes, and nothing else.
+SETUP := .venv/.lock-in-force
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(SETUP) ## Make .venv with everything, from uv.lock
+$(SETUP): uv.lock pyproject.toml dev/bootstrap.sh
+	@dev/bootstrap.sh
+	@touch $(SETUP)
+
+.PHONY: demo demo-down
+demo: $(SETUP) ## Cluster, operator, one real training job, its adapter, and what it learnt
+	@$(PY) -m demo up
+demo-down: $(SETUP) ## End everything that `make demo` started
+	@$(PY) -m demo down
+
+.PHONY: test test-unit test-integration test-trainer test-e2e
+test: $(SETUP) ## Unit, integration and trainer tests
+	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
+	@$(PY) -m pytest tests/unit tests/integration tests/trainer
+test-unit: $(SETUP) ## Pure code, in seconds
+	@$(PY) -m pytest tests/unit
+test-integration: $(SETUP) ## Against a real API server and a real S3 server
+	@$(PY) -m pytest tests/integration
+test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
+	@$(PY) -m pytest tests/trainer
+test-e2e: $(SETUP) ## Both images on a real node: the demo's path, with assertions
+	@$(PY) -m pytest tests/e2e
+
+.PHONY: lint format crd docs
+lint: $(SETUP) ## ruff, mypy, import contracts, generated files up to date
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/mypy -p preftrain_api -p preftrain_operator -p preftrain_trainer -p cluster -p images -p demo
+	@.venv/bin/lint-imports --no-logo
+	@$(PY) -m preftrain_api.crd --check
+format: $(SETUP) ## Format the code
+	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format .
+crd: $(SETUP) ## Generate the CRD and the reference pages from the models
+	@$(PY) -m preftrain_api.crd
+
+.PHONY: images cluster-up cluster-down cluster-status
+images: $(SETUP) ## Build the three images
+	@$(PY) -m images build
+cluster-up: $(SETUP) ## Start a local cluster: kind where Docker runs, else from source
+	@$(PY) -m cluster up
+cluster-down: $(SETUP) ## End it and leave nothing behind
+	@$(PY) -m cluster down
+cluster-status: $(SETUP) ## Say what of it runs
+	@$(PY) -m cluster status
+
+.PHONY: bench-operator
+bench-operator: $(SETUP) ## Latency and writes of the operator, as a table
+	@$(PY) bench/operator/first_job.py
