@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.errors import BuildError, ClusterError, tail
 from cluster.locks import file_lock
-from cluster.paths import cache_dir
+from cluster.paths import BINARIES, cache_dir
+from cluster.processes import Service, running, start
 from cluster.programs import BUILD_ENVIRONMENT, BUILD_FLAGS, PROGRAMS, Program
 from cluster.report import Heartbeat, say
 from cluster.toolchain import fetch_go, find_go
@@ -35,11 +38,11 @@ def program(name: str) -> Path:
     """
     wanted = _owner(name)
     folder = cache_dir() / "bin" / wanted.fingerprint(find_go().version)
-    if not (folder / wanted.name).exists():
-        # One lock for all programs: they share packages, which two builds would compile twice.
-        with file_lock(cache_dir() / "bin" / "build.lock", "a build"):
-            if not (folder / wanted.name).exists():
-                _build(wanted, folder)
+    built = (folder / wanted.name).exists
+    # One lock for all programs: they share packages, which two builds would compile twice.
+    with file_lock(cache_dir() / "bin" / "build.lock", "a build", unless=built) as held:
+        if held and not built():
+            _build(wanted, folder)
     return folder / name
 
 
@@ -48,6 +51,21 @@ def cached_program(name: str) -> Path | None:
     wanted = _owner(name)
     folder = cache_dir() / "bin" / wanted.fingerprint(find_go().version)
     return folder / name if (folder / wanted.name).exists() else None
+
+
+def build_in_background(names: Sequence[str]) -> None:
+    """Start building what the cache lacks, and return at once.
+
+    `program` waits for a build in progress, so tests that need no program go first.
+    """
+    missing = [name for name in names if cached_program(name) is None]
+    if not missing:
+        return
+    command = [sys.executable, "-m", "cluster", "binaries", *missing]
+    environment = {"PYTHONPATH": str(BINARIES.parents[1])}
+    service = Service("background-build", cache_dir() / "bin", command, environment)
+    if running(service) is None and start(service):
+        say(f"building {', '.join(missing)} in the background, log in {service.log}")
 
 
 def _owner(name: str) -> Program:

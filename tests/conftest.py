@@ -1,0 +1,3 @@
+"""Registers the fixtures that tests of several tiers share."""
+
+pytest_plugins = ["support.control_plane", "support.s3_server"]
