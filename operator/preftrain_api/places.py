@@ -76,7 +76,7 @@ class S3Options(WireModel):
     """How to talk to the S3 server of a place; AWS needs none of this."""
 
     endpoint: (
-        Annotated[str, StringConstraints(max_length=512, pattern=r"^https?://[^\s]+$")] | None
+        Annotated[str, StringConstraints(max_length=512, pattern=r"^https?://[!-~]+$")] | None
     ) = None
     """URL of the S3 server. Without it, AWS."""
     region: Name | None = None

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from preftrain_api.wire import Name, Text, WireModel
+from preftrain_api.wire import MAX_SAFE_INTEGER, Name, Text, WireModel
 
 Digest = Annotated[str, StringConstraints(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
+Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 LongUri = Annotated[str, StringConstraints(max_length=2048)]
 
 

@@ -9,14 +9,12 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from preftrain_api.report import Artifact, Count, DataReport, Digest, Finding, Metrics, Pins
-from preftrain_api.wire import Name, Text, WireModel
+from preftrain_api.wire import ListOf, Name, Text, WireModel
 
 MAX_ATTEMPTS = 16
 """Attempts kept in the status; the full history lies beside the checkpoints."""
 MAX_HISTORY = 8
 MAX_FINDINGS = 16
-
-_MAP_BY_TYPE = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
 
 
 class StatusModel(WireModel):
@@ -118,9 +116,7 @@ class PreferenceTrainingJobStatus(StatusModel):
 
     observed_generation: Annotated[int, Field(ge=-1)] = -1
     """Generation of the spec that this status speaks of; -1 before the operator's first look."""
-    conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=16, json_schema_extra=_MAP_BY_TYPE)
-    ] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16), ListOf("type")] = ()
     run_revision: Annotated[int, Field(ge=1)] | None = None
     start_time: datetime | None = None
     """When the run was accepted and the spec frozen."""

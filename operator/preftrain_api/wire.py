@@ -6,11 +6,24 @@ pydantic validator for the command line; a fuzz test holds the two together.
 """
 
 import json
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationInfo,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +53,51 @@ class WireModel(BaseModel):
 
     @classmethod
     def parse(cls, raw: Any, *, context: dict[str, Any] | None = None) -> Self:
-        """Read plain JSON data (dicts, lists, scalars).
+        """Read plain JSON data (dicts, lists, scalars), as an API server would: 1.0 is a
+        whole number, and keys are camelCase only.
 
         Goes through JSON text because strict mode takes lists for tuples only there.
 
         Raises:
             pydantic.ValidationError: with the path of every offending field.
         """
-        return cls.model_validate_json(json.dumps(raw), context=context)
+        text = json.dumps(plain_numbers(raw))
+        return cls.model_validate_json(text, context=context, by_alias=True, by_name=False)
 
     def plain(self) -> dict[str, Any]:
         """The object as plain JSON data: camelCase keys, absent optionals left out."""
         data: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return data
+
+
+_MAX_INT64: Final = 2**63 - 1
+_MIN_INT64: Final = -(2**63)
+
+
+def as_api_server_reads(number: int | float) -> int | float:
+    """The number that comes out of an API server for `number`.
+
+    It keeps whole numbers as 64-bit integers and everything else as floats, however they are
+    written: 1.0 and 1e3 are whole, and 2**63 is a float.
+    """
+    if isinstance(number, int):
+        return number if _MIN_INT64 <= number <= _MAX_INT64 else float(number)
+    if not number.is_integer():
+        return number
+    # From the shortest digits, because those travel, not the float's exact value.
+    whole = int(Decimal(repr(number)))
+    return whole if _MIN_INT64 <= whole <= _MAX_INT64 else number
+
+
+def plain_numbers(raw: Any) -> Any:
+    """Plain JSON data with every number as an API server reads it."""
+    if isinstance(raw, dict):
+        return {key: plain_numbers(value) for key, value in raw.items()}
+    if isinstance(raw, list | tuple):
+        return [plain_numbers(value) for value in raw]
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return raw
+    return as_api_server_reads(raw)
 
 
 ALLOW_FILE: Final = "allow_file"
@@ -81,5 +126,44 @@ Quantity = Annotated[
     StringConstraints(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"),
 ]
 """A Kubernetes quantity such as `16Gi`."""
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""The largest whole number that every JSON reader keeps exactly."""
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """Annotation of a list whose entries are distinct: by their field `key`, or as a whole.
+
+    The API server then merges the list entry by entry when several managers apply it.
+    """
+
+    key: str | None = None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._distinct, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        listing = handler(schema)
+        if self.key is None:
+            return {**listing, "x-kubernetes-list-type": "set"}
+        keys = [to_camel(self.key)]
+        return {**listing, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+
+    def _distinct(self, entries: Sequence[Any]) -> Sequence[Any]:
+        identity: Callable[[Any], Hashable] = attrgetter(self.key) if self.key else _itself
+        seen: set[Hashable] = set()
+        for entry in map(identity, entries):
+            if entry in seen:
+                raise ValueError(f"{entry} stands there twice; remove one")
+            seen.add(entry)
+        return entries
+
+
+def _itself(entry: Hashable) -> Hashable:
+    return entry

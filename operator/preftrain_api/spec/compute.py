@@ -1,18 +1,29 @@
 """What the training pod runs on. Everything here leaves the result unchanged."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from preftrain_api.group import RESERVED_PREFIXES
-from preftrain_api.wire import CelRule, DnsLabel, DnsSubdomain, Quantity, WireModel
+from preftrain_api.group import MAX_POD_ANNOTATIONS_BYTES, RESERVED_PREFIXES
+from preftrain_api.wire import (
+    MAX_SAFE_INTEGER,
+    CelRule,
+    DnsLabel,
+    DnsSubdomain,
+    ListOf,
+    Quantity,
+    WireModel,
+)
 
-LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
+LABEL_KEY_PATTERN: Final = (
+    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+)
+LabelKey = Annotated[str, StringConstraints(max_length=317, pattern=LABEL_KEY_PATTERN)]
 LabelValue = Annotated[
     str, StringConstraints(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")
 ]
-ResourceName = Annotated[str, StringConstraints(min_length=1, max_length=317)]
-Amount = Quantity | Annotated[int, Field(ge=0)]
+Amount = Quantity | Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
+"""How much of a resource: 500m, 16Gi, 2."""
 AnnotationValue = Annotated[str, StringConstraints(max_length=8192)]
 EnvName = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -38,34 +49,63 @@ def _reserved_rule(field: str) -> CelRule:
     )
 
 
+def _key_rule(field: str) -> CelRule:
+    """The API server's schema has no place for the keys of a map; this stands in for it."""
+    return CelRule(
+        f"!has(self.{field}) || self.{field}.all(k, k.matches('{LABEL_KEY_PATTERN}'))",
+        f"keys of {field} must be names like team or example.com/team",
+        f".{field}",
+    )
+
+
+_ANNOTATIONS_RULE = CelRule(
+    "!has(self.podAnnotations) || self.podAnnotations.map(k, size(k) + "
+    f"size(self.podAnnotations[k])).sum() <= {MAX_POD_ANNOTATIONS_BYTES}",
+    f"podAnnotations may hold {MAX_POD_ANNOTATIONS_BYTES} characters in all; shorten them",
+    ".podAnnotations",
+)
+
+
 class EnvVar(WireModel):
     """A plain environment variable; credentials belong into a Secret."""
 
     name: EnvName
+    """Name of the variable."""
     value: Annotated[str, StringConstraints(max_length=4096)]
+    """Its value, taken as it stands."""
 
 
 class Toleration(WireModel):
-    """As in a pod."""
+    """A taint of nodes that the pod bears."""
 
     key: Annotated[str, StringConstraints(max_length=317)] | None = None
+    """Key of the taint. Default: any, with the operator Exists."""
     operator: Literal["Exists", "Equal"] | None = None
+    """How the taint's value is compared. Default: Equal."""
     value: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """Value of the taint."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    toleration_seconds: Annotated[int, Field(ge=0)] | None = None
+    """Effect of the taint. Default: any."""
+    toleration_seconds: Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)] | None = None
+    """With NoExecute: seconds for which the taint is borne. Default: for ever."""
 
 
 class Resources(WireModel):
-    """As in a container. The GPU is added by the operator."""
+    """Resources of the trainer's container. The GPU is added by the operator."""
 
-    requests: Annotated[dict[ResourceName, Amount], Field(max_length=16)] | None = None
-    limits: Annotated[dict[ResourceName, Amount], Field(max_length=16)] | None = None
+    cel_rules: ClassVar[tuple[CelRule, ...]] = (_key_rule("requests"), _key_rule("limits"))
+
+    requests: Annotated[dict[LabelKey, Amount], Field(max_length=16)] | None = None
+    """What the scheduler reserves, for example cpu: 4 and memory: 16Gi."""
+    limits: Annotated[dict[LabelKey, Amount], Field(max_length=16)] | None = None
+    """What the container may use at most."""
 
 
 class LocalObject(WireModel):
     """An object in the job's own namespace."""
 
     name: DnsSubdomain
+    """Name of the object."""
 
 
 class Cache(WireModel):
@@ -81,8 +121,12 @@ class ComputeSpec(WireModel):
     """Scheduling and environment of the training pod."""
 
     cel_rules: ClassVar[tuple[CelRule, ...]] = (
+        _key_rule("nodeSelector"),
+        _key_rule("podLabels"),
+        _key_rule("podAnnotations"),
         _reserved_rule("podLabels"),
         _reserved_rule("podAnnotations"),
+        _ANNOTATIONS_RULE,
         CelRule(
             "!has(self.env) || self.env.all(e, "
             + " && ".join(f"!e.name.startsWith('{prefix}')" for prefix in _RESERVED_ENV)
@@ -95,28 +139,36 @@ class ComputeSpec(WireModel):
     accelerator: Literal["GPU", "CPU"] = "GPU"
     """CPU is for demos and tests; a job that asks for a GPU never falls back to it.
     Default: GPU."""
-    gpu_resource_name: Annotated[str, StringConstraints(min_length=1, max_length=317)] = (
-        "nvidia.com/gpu"
-    )
+    gpu_resource_name: LabelKey = "nvidia.com/gpu"
     """Extended resource of the one GPU. Default: nvidia.com/gpu."""
     resources: Resources | None = None
+    """CPU, memory and other resources of the trainer's container."""
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = None
+    """Labels that the node must have."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] | None = None
+    """Taints of nodes that the pod bears."""
     affinity: Annotated[dict[str, Any], Field(max_length=3)] | None = None
-    """As in a pod."""
+    """Affinity of the pod: nodeAffinity, podAffinity, podAntiAffinity, as in a pod."""
     priority_class_name: DnsSubdomain | None = None
+    """PriorityClass of the pod. Default: the cluster's."""
     runtime_class_name: DnsSubdomain | None = None
+    """RuntimeClass of the pod. Default: the node's."""
     service_account_name: DnsSubdomain | None = None
     """Identity of the pod; its token is not mounted. Default: the namespace's default."""
     pod_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = None
+    """Labels that the pods get in addition."""
     pod_annotations: Annotated[dict[LabelKey, AnnotationValue], Field(max_length=32)] | None = None
-    env: Annotated[tuple[EnvVar, ...], Field(max_length=64)] | None = None
-    image_pull_secrets: Annotated[tuple[LocalObject, ...], Field(max_length=8)] | None = None
-    image: (
-        Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\s]+$")] | None
+    """Annotations that the pods get in addition, 32 KiB in all."""
+    env: Annotated[tuple[EnvVar, ...], Field(max_length=64), ListOf("name")] | None = None
+    """Environment variables of the trainer, for example NCCL_DEBUG."""
+    image_pull_secrets: (
+        Annotated[tuple[LocalObject, ...], Field(max_length=8), ListOf("name")] | None
     ) = None
+    """Secrets with which the images are pulled."""
+    image: Annotated[str, StringConstraints(max_length=512, pattern=r"^[!-~]+$")] | None = None
     """Trainer image, when the operator's allow-list has it. Default: the installation's."""
     cache: Cache | None = None
+    """Where downloaded models and compiled kernels are kept."""
     queue_name: DnsLabel | None = None
     """Kueue queue that admits the training Job."""
 
@@ -128,6 +180,9 @@ class ComputeSpec(WireModel):
         ):
             if any(key.startswith(RESERVED_PREFIXES) for key in keys):
                 raise ValueError(_reserved_message(field))
+        annotations = (self.pod_annotations or {}).items()
+        if sum(len(key) + len(value) for key, value in annotations) > MAX_POD_ANNOTATIONS_BYTES:
+            raise ValueError(_ANNOTATIONS_RULE.message)
         if any(variable.name.startswith(_RESERVED_ENV) for variable in self.env or ()):
             raise ValueError(_ENV_MESSAGE)
         return self

@@ -76,8 +76,11 @@ class FilterRule(WireModel):
     type: Literal["Length", "Format", "Keyword"]
     """Which filter; the member of the same name holds its settings."""
     length: LengthFilter | None = None
+    """Settings of type Length."""
     format: FormatFilter | None = None
+    """Settings of type Format."""
     keyword: KeywordFilter | None = None
+    """Settings of type Keyword."""
 
     @model_validator(mode="after")
     def _has_its_member(self) -> Self:

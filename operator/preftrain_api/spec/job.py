@@ -11,7 +11,7 @@ from preftrain_api.spec.model import LoraSpec, ModelSpec
 from preftrain_api.spec.output import OutputSpec
 from preftrain_api.spec.quality import CheckpointSpec, EvaluationSpec, GuardRule
 from preftrain_api.spec.training import TrainingSpec
-from preftrain_api.wire import CelRule, Seconds, WireModel
+from preftrain_api.wire import CelRule, ListOf, Seconds, WireModel
 
 
 class PreferenceTrainingJobSpec(WireModel):
@@ -33,28 +33,25 @@ class PreferenceTrainingJobSpec(WireModel):
     )
 
     model: ModelSpec
+    """The model to align."""
     dataset: DatasetSpec
+    """The preference data to align it with."""
     method: MethodSpec
+    """How preferences become a loss."""
     output: OutputSpec
+    """Where the adapter and its evidence are published."""
     lora: LoraSpec | None = None
+    """Shape of the adapter that is trained."""
     training: TrainingSpec | None = None
-    guards: (
-        Annotated[
-            tuple[GuardRule, ...],
-            Field(
-                max_length=16,
-                json_schema_extra={
-                    "x-kubernetes-list-type": "map",
-                    "x-kubernetes-list-map-keys": ["name"],
-                },
-            ),
-        ]
-        | None
-    ) = None
+    """How long, how fast, in which portions."""
+    guards: Annotated[tuple[GuardRule, ...], Field(max_length=16), ListOf("name")] | None = None
     """Other thresholds or actions for the guards that watch the run."""
     evaluation: EvaluationSpec | None = None
+    """Evaluation on the held-out pairs, and what an adapter must reach to be published."""
     checkpoint: CheckpointSpec | None = None
+    """When and where the state of training is saved."""
     compute: ComputeSpec | None = None
+    """What the pods run on; nothing here changes the result."""
     suspend: bool = False
     """true stops the run after a checkpoint and gives its GPU back; false lets it go on.
     Default: false."""

@@ -97,8 +97,11 @@ class MethodSpec(WireModel):
     type: MethodType
     """DPO and ORPO train on pairs, KTO on labelled answers."""
     dpo: DpoSpec | None = None
+    """Settings of type DPO."""
     orpo: OrpoSpec | None = None
+    """Settings of type ORPO."""
     kto: KtoSpec | None = None
+    """Settings of type KTO."""
 
     @model_validator(mode="after")
     def _only_its_own_member(self) -> Self:

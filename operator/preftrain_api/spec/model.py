@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from preftrain_api.places import SourcePlace
-from preftrain_api.wire import CelRule, Name, WireModel
+from preftrain_api.wire import CelRule, ListOf, Name, WireModel
 
 _REMOTE_CODE_MESSAGE = (
     "trustRemoteCode needs model.revision to be a full 40-character commit hash, "
@@ -59,6 +59,7 @@ class LoraSpec(WireModel):
         Annotated[
             tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...],
             Field(min_length=1, max_length=64),
+            ListOf(),
         ]
         | None
     ) = None

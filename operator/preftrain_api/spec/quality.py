@@ -71,6 +71,7 @@ class EvaluationSpec(WireModel):
     every_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Steps between evaluations. Default: once, at the end."""
     early_stopping: EarlyStopping | None = None
+    """Ends a run whose evaluation no longer improves. Default: off."""
     gates: Annotated[tuple[Gate, ...], Field(max_length=16)] | None = None
     """All must hold. Default, with at least 100 held-out pairs: the lower end of the 95 %
     Wilson interval of reward accuracy is above 0.5."""
@@ -87,7 +88,7 @@ class CheckpointSpec(PlaceFields):
     )
 
     uri: Uri | None = None
-    """Default: the output's place."""
+    """Where checkpoints go: s3://bucket/path or pvc://claim/path. Default: the output's place."""
     every_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Steps between checkpoints. Default: a tenth of the run."""
     every_seconds: Seconds | None = None

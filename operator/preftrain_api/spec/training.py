@@ -41,11 +41,12 @@ class TrainingSpec(WireModel):
     scheduler: Literal["Cosine", "Linear", "Constant"] = "Cosine"
     """Shape of the learning rate after warm-up. Default: Cosine."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0
-    """Default: 0."""
+    """Pull of the adapter's weights towards zero. Default: 0."""
     max_grad_norm: Annotated[float, Field(gt=0, le=1000)] = 1
     """Gradients are clipped to this norm. Default: 1."""
     optimizer: Literal["Auto", "AdamW", "AdamW8bit"] = "Auto"
-    """Default: Auto, that is AdamW8bit on a GPU and AdamW on a CPU."""
+    """AdamW8bit keeps its moments in 8 bits. Default: Auto, that is AdamW8bit on a GPU and
+    AdamW on a CPU."""
     precision: Literal["Auto", "BF16", "FP16", "FP32"] = "Auto"
     """Precision of the computation. Default: Auto, that is BF16 where the GPU has it, else
     FP16, and FP32 on a CPU."""
