@@ -1,0 +1,102 @@
+"""Which files of a source make up a split.
+
+Follows the conventions of public data sets: the card's `configs`, then the file's stem
+(`train.jsonl.gz`), then a word of its path (`data/train-00000-of-00002.parquet`,
+`train/part-0.json`).
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import yaml
+
+SUFFIXES: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+CARD: Final = "README.md"
+
+_SYNONYMS: Final = {
+    "train": frozenset({"train", "training"}),
+    "validation": frozenset({"validation", "valid", "val", "dev"}),
+    "test": frozenset({"test", "testing", "eval", "evaluation"}),
+}
+_WORDS: Final = re.compile(r"[^A-Za-z0-9]+")
+
+
+def is_data_file(name: str) -> bool:
+    """Whether the name is one of a form that can be read, gzipped or not."""
+    return name.lower().removesuffix(".gz").endswith(SUFFIXES)
+
+
+def stem(name: str) -> str:
+    """The file's name without folder, `.gz` and suffix."""
+    return PurePosixPath(name.removesuffix(".gz")).stem
+
+
+def select(names: Sequence[str], split: str, card: str | None = None) -> tuple[str, ...]:
+    """The data files of `split`, sorted; empty when none fits.
+
+    A source whose files carry the name of no split at all is taken as a whole for `train`.
+    """
+    data = sorted(name for name in names if is_data_file(name))
+    declared = _declared(card, split, data) if card else ()
+    if declared:
+        return declared
+    exact = tuple(name for name in data if stem(name) == split)
+    if exact:
+        return exact
+    wanted = _SYNONYMS.get(split, frozenset({split.lower()}))
+    worded = tuple(name for name in data if _words(name) & wanted)
+    if worded:
+        return worded
+    known = frozenset().union(*_SYNONYMS.values())
+    if split == "train" and not any(_words(name) & known for name in data):
+        return tuple(data)
+    return ()
+
+
+def _words(name: str) -> frozenset[str]:
+    path = PurePosixPath(name)
+    text = "/".join((*path.parts[:-1], stem(name))).lower()
+    return frozenset(_WORDS.split(text)) | {stem(name).lower()}
+
+
+def _declared(card: str, split: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Files that the card's default config (or its first) lists for the split."""
+    if not card.startswith("---"):
+        return ()
+    try:
+        header = yaml.safe_load(card.split("---", 2)[1])
+    except (yaml.YAMLError, IndexError):
+        return ()
+    configs = header.get("configs") if isinstance(header, dict) else None
+    if not isinstance(configs, list) or not all(isinstance(item, dict) for item in configs):
+        return ()
+    chosen: dict[str, Any] | None = next(
+        (item for item in configs if item.get("default") or item.get("config_name") == "default"),
+        configs[0] if configs else None,
+    )
+    entries = chosen.get("data_files") if chosen else None
+    if not isinstance(entries, list):
+        return ()
+    patterns = [
+        pattern
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("split") == split
+        for pattern in _listed(entry.get("path"))
+    ]
+    return tuple(name for name in names if any(_matches(name, pattern) for pattern in patterns))
+
+
+def _listed(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [item for item in values if isinstance(item, str)]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Glob match in which `*` stops at slashes and `**` does not."""
+    parts = re.split(r"(\*\*/?|\*|\?)", pattern)
+    glob = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return (
+        re.fullmatch("".join(glob.get(part, re.escape(part)) for part in parts), name) is not None
+    )

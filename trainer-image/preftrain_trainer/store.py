@@ -1,0 +1,126 @@
+"""The port to whatever results are written to, and the probe that tells what it can do.
+
+Keys are relative to the folder of one revision. Two implementations: `s3.Bucket` and
+`folder_store.FolderStore`.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from preftrain_trainer.errors import ObjectStoreUnavailable
+
+Fencing = Literal["ConditionalWrites", "None"]
+
+
+class ConditionsUnsupported(Exception):
+    """The store answers that it does not know conditional writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What a store says about one object."""
+
+    key: str
+    size: int
+    """Bytes."""
+    tag: str
+    """Changes whenever the content does."""
+    sha256: str | None = None
+    """Digest that was stored with it; listings leave it out."""
+
+
+class ObjectStore(Protocol):
+    """A folder of objects; every method raises a `TrainerError` when the store fails."""
+
+    def url(self, key: str) -> str:
+        """The object's URI, for people."""
+        ...
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Content and tag, or None when there is no such object."""
+        ...
+
+    def head(self, key: str) -> StoredObject | None:
+        """What is known about an object, or None when there is none."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """All objects whose key starts with `prefix`."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write, whatever was there."""
+        ...
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Write only when there is no such object; whether it was written.
+
+        Raises:
+            ConditionsUnsupported: the store refuses the condition itself.
+        """
+        ...
+
+    def replace(self, key: str, data: bytes, tag: str) -> bool:
+        """Write only when the object still has that tag; whether it was written.
+
+        Raises:
+            ConditionsUnsupported: the store refuses the condition itself.
+        """
+        ...
+
+    def put_file(self, key: str, path: Path, sha256: str) -> None:
+        """Write a file of any size and store its digest with it."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        ...
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def probe(store: ObjectStore) -> Fencing:
+    """Prove that `store` can be written and read, and find out whether its conditions hold.
+
+    Several stores take `If-None-Match` without a word and overwrite anyway, so only two writes
+    to one key tell. Leaves nothing behind.
+
+    Raises:
+        ObjectStoreUnavailable: it cannot be written, or gives back something else.
+    """
+    key = f"probe-{uuid.uuid4().hex}"
+    content = b"preftrain checks that results can be written here\n"
+    store.put(key, content)
+    try:
+        found = store.get(key)
+        if found is None or found[0] != content:
+            raise ObjectStoreUnavailable(
+                f"{store.url(key)} reads back differently from what was written; "
+                "use a store with read-after-write consistency"
+            )
+        return "ConditionalWrites" if _conditions_hold(store, key, found[1]) else "None"
+    finally:
+        store.delete(key)
+
+
+def _conditions_hold(store: ObjectStore, key: str, tag: str) -> bool:
+    fresh = f"{key}-fresh"
+    try:
+        return (
+            not store.put_if_absent(key, b"overwritten")
+            and not store.replace(key, b"overwritten", f"not-{tag.strip(chr(34))}")
+            and store.put_if_absent(fresh, b"new")
+            and store.replace(key, b"replaced", tag)
+        )
+    except ConditionsUnsupported:
+        return False
+    finally:
+        store.delete(fresh)
