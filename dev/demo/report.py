@@ -88,9 +88,7 @@ def print_files(files: Sequence[ListedFile], manifest: Manifest) -> None:
     for file in files:
         print(f"  {file.size:>12,}  {file.state:<12}  {file.path}")
     verified = sum(file.state == "verified" for file in files)
-    print(
-        f"  {verified} of {len(manifest.files)} files of the manifest verified by size and sha256"
-    )
+    print(f"  {verified} of {len(manifest.files)} files of the manifest verified, size and sha256")
 
 
 def print_evaluation(manifest: Manifest) -> None:

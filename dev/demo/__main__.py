@@ -1,0 +1,115 @@
+"""`make demo`: from nothing to an aligned model on one machine, and the way back.
+
+`python -m demo up` starts what does not run yet, trains, and judges what came out; a second
+call reuses everything but the training. `python -m demo down` ends all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from cluster.errors import ClusterError
+from cluster.report import say
+from cluster.session import end_cluster, find_cluster, start_cluster
+from demo.curves import CurvesError
+from demo.install import NAMESPACE, REPOSITORY, Kubectl, demo_objects, install_operator
+from demo.model import ModelError
+from demo.published import PublishedError
+from demo.stack import Stack
+from demo.watch import follow
+
+EXAMPLE = REPOSITORY / "examples" / "demo-smollm2.yaml"
+TRAINING_TIMEOUT_SECONDS = 1800.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; failures end with one sentence and status 1."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="set everything up, train, report")
+    up.add_argument("--job", type=Path, default=EXAMPLE, help="another manifest to apply")
+    up.add_argument("--picture", type=Path, help="also write the curves as .png or .svg")
+    commands.add_parser("down", help="end everything that 'up' started")
+    options = parser.parse_args(argv)
+    try:
+        if options.command == "down":
+            return down()
+        return run(options.job, options.picture)
+    except (ClusterError, ModelError, PublishedError, CurvesError) as error:
+        say(f"error: {error}")
+        return 1
+
+
+def run(job: Path, picture: Path | None = None) -> int:
+    """The whole demo; returns 0 when the job succeeded and its evidence is good enough."""
+    from images.build import build_images
+
+    from demo import report
+
+    began = time.monotonic()
+    say("[1/6] cluster")
+    cluster = start_cluster()
+    say("[2/6] images")
+    images = build_images(load=cluster.load)
+    say("[3/6] S3 server, Prometheus, base model and pairs")
+    stack = Stack.of(cluster)
+    stack.start()
+    base = stack.fill()
+    say("[4/6] operator")
+    install_operator(cluster.kubeconfig, images)
+    kubectl = Kubectl(cluster.kubeconfig)
+    kubectl.apply(demo_objects(cluster.host_address, stack.s3.port, stack.secret))
+    say(f"[5/6] kubectl apply -f {job.name} (ready after {time.monotonic() - began:.0f} s)")
+    name = apply_job(kubectl, job)
+    ended = follow(kubectl, NAMESPACE, name, TRAINING_TIMEOUT_SECONDS)
+    say(f"{name}: {ended.summary}")
+    if not ended.succeeded:
+        say(f"The demo has failed: the job did not succeed. kubectl describe ptj {name}")
+        return 1
+    say("[6/6] what the model has learnt")
+    stack.lend_credentials()
+    judged = report.main(
+        [
+            *("--run", ended.status["artifact"]["uri"], "--endpoint", stack.s3.endpoint),
+            *("--base", str(base), "--prometheus", stack.prometheus.url),
+            *("--selector", f'preftrain_job="{name}"'),
+            *(("--picture", str(picture)) if picture else ()),
+        ]
+    )
+    say(f"demo: {time.monotonic() - began:.0f} s in all")
+    print_next_steps(cluster.kubeconfig, name)
+    return judged
+
+
+def apply_job(kubectl: Kubectl, job: Path) -> str:
+    """Apply the manifest, after removing what an earlier demo left; the resource's name."""
+    kubectl("delete", "-f", str(job), "--ignore-not-found", "--wait=true")
+    kubectl("apply", "-f", str(job))
+    return kubectl("get", "-f", str(job), "-o", "jsonpath={.metadata.name}")
+
+
+def print_next_steps(kubeconfig: Path, name: str) -> None:
+    """What to look at next."""
+    print(
+        f"\nLook around:\n"
+        f"  export KUBECONFIG={kubeconfig}\n"
+        f"  kubectl get ptj -n {NAMESPACE} -o wide\n"
+        f"  kubectl describe ptj {name} -n {NAMESPACE}\n"
+        f"  kubectl logs -n {NAMESPACE} -l preftrain.dev/job={name},preftrain.dev/stage=train\n"
+        f"Clean up: make demo-down"
+    )
+
+
+def down() -> int:
+    """End the S3 server, Prometheus and the cluster; what was built stays cached."""
+    Stack.of(find_cluster()).stop()
+    end_cluster()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
