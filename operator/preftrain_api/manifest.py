@@ -73,5 +73,5 @@ class Manifest(WireModel):
     findings: Annotated[tuple[Finding, ...], Field(max_length=64)] = ()
     attempts: Annotated[tuple[AttemptRecord, ...], Field(max_length=256)]
     gpu_seconds: Annotated[float, Field(ge=0)] = 0
-    environment: dict[str, Any] = {}
+    environment: dict[str, Any] = Field(default_factory=dict)
     """Hardware the adapter was trained on."""

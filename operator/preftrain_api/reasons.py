@@ -30,6 +30,7 @@ class Reason(StrEnum):
     text: str
 
     def __new__(cls, value: str, text: str) -> "Reason":
+        """A member that is its name and carries its explanation."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.text = text
@@ -129,6 +130,11 @@ class Reason(StrEnum):
     )
     QUOTA_EXCEEDED = "QuotaExceeded", "The namespace's quota does not allow the pod."
     ADMISSION_REJECTED = "AdmissionRejected", "An admission policy refused the Job or its pod."
+    NAME_TAKEN = (
+        "NameTaken",
+        "A Job of the name that this run needs exists and belongs to another owner; delete it or "
+        "wait until it is gone.",
+    )
     FIRST_SEEN = "FirstSeen", "The operator has seen the resource and not judged it yet."
     SUCCEEDED = "Succeeded", "The run has succeeded."
 

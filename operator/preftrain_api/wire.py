@@ -8,7 +8,6 @@ pydantic validator for the command line; a fuzz test holds the two together.
 import json
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -24,6 +23,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+
+from preftrain_api.as_stored import as_stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,50 +55,20 @@ class WireModel(BaseModel):
     @classmethod
     def parse(cls, raw: Any, *, context: dict[str, Any] | None = None) -> Self:
         """Read plain JSON data (dicts, lists, scalars), as an API server would: 1.0 is a
-        whole number, and keys are camelCase only.
+        whole number, null is no value, and keys are camelCase only.
 
         Goes through JSON text because strict mode takes lists for tuples only there.
 
         Raises:
             pydantic.ValidationError: with the path of every offending field.
         """
-        text = json.dumps(plain_numbers(raw))
+        text = json.dumps(as_stored(raw, cls))
         return cls.model_validate_json(text, context=context, by_alias=True, by_name=False)
 
     def plain(self) -> dict[str, Any]:
         """The object as plain JSON data: camelCase keys, absent optionals left out."""
         data: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return data
-
-
-_MAX_INT64: Final = 2**63 - 1
-_MIN_INT64: Final = -(2**63)
-
-
-def as_api_server_reads(number: int | float) -> int | float:
-    """The number that comes out of an API server for `number`.
-
-    It keeps whole numbers as 64-bit integers and everything else as floats, however they are
-    written: 1.0 and 1e3 are whole, and 2**63 is a float.
-    """
-    if isinstance(number, int):
-        return number if _MIN_INT64 <= number <= _MAX_INT64 else float(number)
-    if not number.is_integer():
-        return number
-    # From the shortest digits, because those travel, not the float's exact value.
-    whole = int(Decimal(repr(number)))
-    return whole if _MIN_INT64 <= whole <= _MAX_INT64 else number
-
-
-def plain_numbers(raw: Any) -> Any:
-    """Plain JSON data with every number as an API server reads it."""
-    if isinstance(raw, dict):
-        return {key: plain_numbers(value) for key, value in raw.items()}
-    if isinstance(raw, list | tuple):
-        return [plain_numbers(value) for value in raw]
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        return raw
-    return as_api_server_reads(raw)
 
 
 ALLOW_FILE: Final = "allow_file"
@@ -126,6 +97,8 @@ Quantity = Annotated[
     StringConstraints(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"),
 ]
 """A Kubernetes quantity such as `16Gi`."""
+
+
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
 Ratio = Annotated[float, Field(ge=0, le=1)]

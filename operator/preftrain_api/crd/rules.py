@@ -7,14 +7,9 @@ change every field with it, but only once `status.completionTime` is set.
 from typing import Final
 
 from preftrain_api.group import MAX_NAME_CHARACTERS
+from preftrain_api.names import NAME_MESSAGE, NAME_PATTERN
 from preftrain_api.spec import FROZEN_FIELDS, PreferenceTrainingJobSpec
 from preftrain_api.wire import CelRule
-
-NAME_PATTERN: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-NAME_MESSAGE: Final = (
-    f"metadata.name may have at most {MAX_NAME_CHARACTERS} characters, lower-case letters, "
-    "digits and '-' inside; shorten or rename it, because Jobs and pods are named after it"
-)
 
 _STARTED: Final = "has(oldSelf.status) && has(oldSelf.status.startTime)"
 _ENDED: Final = "has(oldSelf.status) && has(oldSelf.status.completionTime)"

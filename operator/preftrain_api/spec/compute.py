@@ -25,6 +25,9 @@ LabelValue = Annotated[
 Amount = Quantity | Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 """How much of a resource: 500m, 16Gi, 2."""
 AnnotationValue = Annotated[str, StringConstraints(max_length=8192)]
+Amounts = Annotated[dict[LabelKey, Amount], Field(max_length=16)]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
+Annotations = Annotated[dict[LabelKey, AnnotationValue], Field(max_length=32)]
 EnvName = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 ]
@@ -95,9 +98,9 @@ class Resources(WireModel):
 
     cel_rules: ClassVar[tuple[CelRule, ...]] = (_key_rule("requests"), _key_rule("limits"))
 
-    requests: Annotated[dict[LabelKey, Amount], Field(max_length=16)] | None = None
+    requests: Amounts | None = None
     """What the scheduler reserves, for example cpu: 4 and memory: 16Gi."""
-    limits: Annotated[dict[LabelKey, Amount], Field(max_length=16)] | None = None
+    limits: Amounts | None = None
     """What the container may use at most."""
 
 
@@ -143,7 +146,7 @@ class ComputeSpec(WireModel):
     """Extended resource of the one GPU. Default: nvidia.com/gpu."""
     resources: Resources | None = None
     """CPU, memory and other resources of the trainer's container."""
-    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = None
+    node_selector: Labels | None = None
     """Labels that the node must have."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] | None = None
     """Taints of nodes that the pod bears."""
@@ -155,9 +158,9 @@ class ComputeSpec(WireModel):
     """RuntimeClass of the pod. Default: the node's."""
     service_account_name: DnsSubdomain | None = None
     """Identity of the pod; its token is not mounted. Default: the namespace's default."""
-    pod_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = None
+    pod_labels: Labels | None = None
     """Labels that the pods get in addition."""
-    pod_annotations: Annotated[dict[LabelKey, AnnotationValue], Field(max_length=32)] | None = None
+    pod_annotations: Annotations | None = None
     """Annotations that the pods get in addition, 32 KiB in all."""
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64), ListOf("name")] | None = None
     """Environment variables of the trainer, for example NCCL_DEBUG."""

@@ -1,0 +1,52 @@
+"""The errors of the contract.
+
+ContractError
+├── ManifestSyntaxError     a manifest is no YAML, or no object
+└── SpecError               an object was read, but its content is not usable
+    ├── NewerSchemaError    it has fields that this release does not know
+    └── InvalidSpecError    a value is missing, mistyped, out of bounds or contradictory
+"""
+
+
+class ContractError(Exception):
+    """Something from outside does not meet the contract; the text is for the user."""
+
+
+class ManifestSyntaxError(ContractError):
+    """A manifest cannot be read.
+
+    Attributes:
+        line: where, counted from 1; None when it concerns the whole file.
+    """
+
+    def __init__(self, problem: str, line: int | None = None) -> None:
+        super().__init__(problem if line is None else f"line {line}: {problem}")
+        self.line = line
+
+
+class SpecError(ContractError):
+    """An object's content is not usable.
+
+    Attributes:
+        problems: one sentence each, beginning with the path of the field.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class NewerSchemaError(SpecError):
+    """The object has fields that this release does not know: misspelt, or from a newer one.
+
+    Attributes:
+        fields: paths of the unknown fields.
+    """
+
+    def __init__(self, problems: tuple[str, ...], fields: tuple[str, ...]) -> None:
+        super().__init__(problems)
+        self.fields = fields
+
+
+class InvalidSpecError(SpecError):
+    """A value is missing, mistyped, out of bounds or contradicts another."""

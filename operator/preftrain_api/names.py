@@ -1,0 +1,17 @@
+"""What a PreferenceTrainingJob may be called, because Jobs and pods are named after it."""
+
+import re
+from typing import Final
+
+from preftrain_api.group import MAX_NAME_CHARACTERS
+
+NAME_PATTERN: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+NAME_MESSAGE: Final = (
+    f"metadata.name may have at most {MAX_NAME_CHARACTERS} characters, lower-case letters, "
+    "digits and '-' inside; shorten or rename it, because Jobs and pods are named after it"
+)
+
+
+def is_job_name(name: str) -> bool:
+    """Whether the API server takes `name`."""
+    return len(name) <= MAX_NAME_CHARACTERS and re.fullmatch(NAME_PATTERN, name) is not None
