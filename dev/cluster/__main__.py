@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except ClusterError as error:
+    except (ClusterError, OSError) as error:
         say(f"error: {error}")
         return 1
     return 0

@@ -14,27 +14,33 @@ _ATTEMPTS = 50
 _PAUSE_SECONDS = 0.1
 
 
-def hierarchies(mounts: str) -> list[Path]:
-    """The roots of the cgroup trees named in /proc/mounts.
+def hierarchies(mounts: str) -> tuple[list[Path], list[Path]]:
+    """The roots of the cgroup trees named in /proc/mounts: version 1, version 2.
 
-    With version 1 there is one for each controller; a version 2 tree beside them holds no
-    controller and is left out.
+    Version 1 has one tree for each controller, and often a version 2 tree without
+    controllers beside them, in which runc puts containers as well.
     """
     found = [line.split()[1:3] for line in mounts.splitlines()]
     first = [Path(path) for path, kind in found if kind == "cgroup"]
-    return first or [Path(path) for path, kind in found if kind == "cgroup2"]
+    second = [Path(path) for path, kind in found if kind == "cgroup2"]
+    return first, second
 
 
 def add_cgroups() -> None:
-    """Make the branch in every tree; the kubelet refuses to start without it."""
-    for root in hierarchies(Path("/proc/mounts").read_text()):
+    """Make the branch in the trees with controllers; the kubelet does not start without it."""
+    first, second = _roots()
+    for root in first or second:
         (root / CGROUP).mkdir(exist_ok=True)
 
 
 def branches() -> list[Path]:
     """The cluster's branches that are there now."""
-    roots = hierarchies(Path("/proc/mounts").read_text())
-    return [root / CGROUP for root in roots if (root / CGROUP).is_dir()]
+    first, second = _roots()
+    return [root / CGROUP for root in first + second if (root / CGROUP).is_dir()]
+
+
+def _roots() -> tuple[list[Path], list[Path]]:
+    return hierarchies(Path("/proc/mounts").read_text())
 
 
 def members() -> set[int]:

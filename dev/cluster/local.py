@@ -123,6 +123,8 @@ class LocalCluster:
 
     def load(self, path: Path, name: str | None) -> str:
         """Bring an image in an OCI layout onto the node; its full name."""
+        if not containerd.answers(self._place):
+            raise ClusterError("the cluster does not run; start it by `make cluster-up`")
         return images.load(containerd.ctr(self._place), path, name)
 
     def _note(self) -> Record:

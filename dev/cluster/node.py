@@ -100,6 +100,7 @@ def kubelet_config(place: Place, authority: Authority) -> dict[str, object]:
         "failCgroupV1": False,
         "failSwapOn": False,
         "oomScoreAdj": -999 if machine.may_lower_oom_score() else 0,
+        "resolvConf": str(_resolver_file()),
         "podLogsDir": str(place.pod_logs),
         "volumePluginDir": str(place.state / "volume-plugins"),
         # Images come from no registry: one that is collected is lost.
@@ -113,3 +114,9 @@ def kubelet_config(place: Place, authority: Authority) -> dict[str, object]:
         # A development machine has no node to lose: report quickly, so that `up` is quick.
         "nodeStatusUpdateFrequency": "5s",
     }
+
+
+def _resolver_file() -> Path:
+    """The nameservers that pods are given: systemd's own, on loopback, is no use to them."""
+    upstream = Path("/run/systemd/resolve/resolv.conf")
+    return upstream if upstream.exists() else Path("/etc/resolv.conf")

@@ -92,6 +92,7 @@ PROGRAMS = {
         Program("kubectl", ".", "k8s.io/kubernetes/cmd/kubectl", _KUBERNETES_LDFLAGS),
         Program("helm", ".", "helm.sh/helm/v4/cmd/helm", _KUBERNETES_LDFLAGS),
         Program("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+        Program("kind", "kind", "sigs.k8s.io/kind"),
         Program("pause", ".", "./cmd/pause"),
         Program("testpod", ".", "./cmd/testpod"),
     )
