@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 
 from preftrain_trainer.errors import ObjectStoreUnavailable, Preempted
-from preftrain_trainer.store import Fencing, ObjectStore
+from preftrain_trainer.store import ABSENT, ANYTHING, Condition, Fencing, ObjectStore
 
 CLAIM = "claim.json"
 _ATTEMPTS = 8
@@ -54,10 +54,8 @@ def take_claim(store: ObjectStore, holder: str, fencing: Fencing) -> Claim:
                 return Claim(store, epoch, holder)
             epoch, tag = epoch + 1, found[1]
         data = json.dumps({"epoch": epoch, "podUid": holder}).encode()
-        if fencing == "None":
-            store.put(CLAIM, data)
-            return Claim(store, epoch, holder)
-        if store.put_if_absent(CLAIM, data) if tag is None else store.replace(CLAIM, data, tag):
+        condition = ABSENT if tag is None else Condition(tag=tag)
+        if store.put(CLAIM, data, ANYTHING if fencing == "None" else condition):
             return Claim(store, epoch, holder)
     raise ObjectStoreUnavailable(
         f"{store.url(CLAIM)} changes hands faster than it can be taken; end the other runs"

@@ -14,7 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from preftrain_trainer.place_ref import PlaceRef
-from preftrain_trainer.store import ConditionsUnsupported, StoredObject, file_sha256
+from preftrain_trainer.store import (
+    ANYTHING,
+    Condition,
+    ConditionsUnsupported,
+    StoredObject,
+    file_sha256,
+)
 
 _PART = ".part-"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -64,56 +70,57 @@ class FolderStore:
                 status = path.stat()
                 yield StoredObject(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
-    def put(self, key: str, data: bytes) -> None:
-        """Write by rename."""
-        with self._explained(), self._part(key, data) as part:
-            part.replace(self._root / key)
+    def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
+        """Write a part file and let it appear under its name."""
+        with self._explained(), self._part(key) as part:
+            with part.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            return self._appear(part, key, condition)
 
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Write by hard link, which fails where the name exists."""
-        with self._explained(), self._part(key, data) as part:
-            try:
-                os.link(part, self._root / key)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno in _NO_LINKS:
-                    raise ConditionsUnsupported from error
-                raise
-        return True
-
-    def replace(self, key: str, data: bytes, tag: str) -> bool:
-        """Compare and write under an advisory lock of the folder."""
-        with self._explained(), self._locked():
-            found = self.get(key)
-            if found is None or found[1] != tag:
-                return False
-            self.put(key, data)
-        return True
-
-    def put_file(self, key: str, path: Path, sha256: str) -> None:
+    def put_file(self, key: str, path: Path, sha256: str, condition: Condition = ANYTHING) -> bool:
         """Copy a file; its digest needs no storing, because it can be computed."""
         del sha256
-        with self._explained(), self._part(key, b"") as part:
+        with self._explained(), self._part(key) as part:
             shutil.copyfile(path, part)
-            part.replace(self._root / key)
+            return self._appear(part, key, condition)
 
     def delete(self, key: str) -> None:
         """Remove a file."""
         with self._explained():
             (self._root / key).unlink(missing_ok=True)
 
+    def _appear(self, part: Path, key: str, condition: Condition) -> bool:
+        target = self._root / key
+        if condition.absent:
+            # A link fails where the name exists; a rename would overwrite.
+            try:
+                os.link(part, target)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno in _NO_LINKS:
+                    raise ConditionsUnsupported from error
+                raise
+            return True
+        if condition.tag is None:
+            part.replace(target)
+            return True
+        with self._locked():
+            if not target.is_file() or file_sha256(target) != condition.tag:
+                return False
+            part.replace(target)
+        return True
+
     @contextmanager
-    def _part(self, key: str, data: bytes) -> Iterator[Path]:
+    def _part(self, key: str) -> Iterator[Path]:
         target = self._root / key
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}{_PART}", dir=target.parent)
+        os.close(descriptor)
         part = Path(name)
         try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
             part.chmod(0o644)
             yield part
         finally:

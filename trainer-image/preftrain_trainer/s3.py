@@ -4,14 +4,13 @@ Owns the client (endpoint, addressing, checksums, credentials, retries) and turn
 of a request into one sentence that names the field of the spec.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import boto3
-from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -23,16 +22,20 @@ from botocore.exceptions import (
 
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.place_ref import PlaceRef
-from preftrain_trainer.store import ConditionsUnsupported, StoredObject
+from preftrain_trainer.store import ANYTHING, Condition, ConditionsUnsupported, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 Patience = Literal["Quick", "Patient"]
 """Quick for the first look at a place, which must fail within seconds; Patient where hours of
 training wait to be saved."""
 
 _ATTEMPTS: Final[dict[Patience, int]] = {"Quick": 3, "Patient": 8}
+PART_BYTES: Final = 64 * 1024 * 1024
+"""Files above this size are uploaded in parts of it."""
+
 _CONNECT_SECONDS: Final = 4
 _READ_SECONDS: Final = 60
 _CONFLICT_ATTEMPTS: Final = 5
@@ -50,6 +53,7 @@ _FORBIDDEN: Final = frozenset(
     }
 )
 _ABSENT: Final = frozenset({"404", "NoSuchKey", "NotFound"})
+_CONFLICT: Final = frozenset({"ConditionalRequestConflict", "409"})
 _REFUSED: Final = frozenset({"PreconditionFailed", "412"})
 _CONDITION_UNKNOWN: Final = frozenset({"NotImplemented", "501", "InvalidRequest"})
 
@@ -159,28 +163,36 @@ class Bucket:
                 for item in page.get("Contents", ()):
                     yield StoredObject(item["Key"][start:], item["Size"], item["ETag"])
 
-    def put(self, key: str, data: bytes) -> None:
-        """Write."""
-        with self._explained():
-            self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data)
+    def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
+        """Write in one request."""
+        return self._write(
+            condition,
+            lambda headers: self._client.put_object(
+                Bucket=self._bucket, Key=self._key(key), Body=data, **headers
+            ),
+        )
 
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Write with `If-None-Match: *`."""
-        return self._put_on_condition(key, data, {"IfNoneMatch": "*"})
+    def put_file(self, key: str, path: Path, sha256: str, condition: Condition = ANYTHING) -> bool:
+        """Upload, in parts when it is large; the digest becomes metadata.
 
-    def replace(self, key: str, data: bytes, tag: str) -> bool:
-        """Write with `If-Match`."""
-        return self._put_on_condition(key, data, {"IfMatch": tag})
-
-    def put_file(self, key: str, path: Path, sha256: str) -> None:
-        """Upload, in parts when it is large; the digest becomes metadata."""
-        with self._explained():
-            self._client.upload_file(
-                str(path),
-                self._bucket,
-                self._key(key),
-                ExtraArgs={"Metadata": {"sha256": sha256}},
+        boto3's own upload cannot make the last request conditional, so the parts are sent here.
+        """
+        if path.stat().st_size > PART_BYTES:
+            return self._write(
+                condition, lambda headers: self._upload_parts(key, path, sha256, headers)
             )
+
+        def send(headers: dict[str, Any]) -> object:
+            with path.open("rb") as stream:
+                return self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=self._key(key),
+                    Body=stream,
+                    Metadata={"sha256": sha256},
+                    **headers,
+                )
+
+        return self._write(condition, send)
 
     def delete(self, key: str) -> None:
         """Remove."""
@@ -203,50 +215,74 @@ class Bucket:
     def _key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key
 
-    def _put_on_condition(self, key: str, data: bytes, condition: dict[str, Any]) -> bool:
+    def _upload_parts(self, key: str, path: Path, sha256: str, headers: dict[str, Any]) -> object:
+        where: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key(key)}
+        upload = self._client.create_multipart_upload(**where, Metadata={"sha256": sha256})
+        upload_id = upload["UploadId"]
+        try:
+            parts: list[CompletedPartTypeDef] = []
+            with path.open("rb") as stream:
+                while block := stream.read(PART_BYTES):
+                    number = len(parts) + 1
+                    sent = self._client.upload_part(
+                        **where, UploadId=upload_id, PartNumber=number, Body=block
+                    )
+                    parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            return self._client.complete_multipart_upload(
+                **where, UploadId=upload_id, MultipartUpload={"Parts": parts}, **headers
+            )
+        except BaseException:
+            # Parts of an upload that nobody completes are kept, and paid for, for ever.
+            with suppress(BotoCoreError, ClientError):
+                self._client.abort_multipart_upload(**where, UploadId=upload_id)
+            raise
+
+    def _write(self, condition: Condition, send: Callable[[dict[str, Any]], object]) -> bool:
+        headers: dict[str, Any] = {}
+        if condition.absent:
+            headers["IfNoneMatch"] = "*"
+        if condition.tag is not None:
+            headers["IfMatch"] = condition.tag
         with self._explained():
             for _ in range(_CONFLICT_ATTEMPTS):
                 try:
-                    self._client.put_object(
-                        Bucket=self._bucket, Key=self._key(key), Body=data, **condition
-                    )
+                    send(headers)
                 except ClientError as error:
                     code = _code(error)
-                    if code in _REFUSED or code in _ABSENT:
+                    if headers and (code in _REFUSED or code in _ABSENT):
                         return False
-                    if code in _CONDITION_UNKNOWN:
+                    if headers and code in _CONDITION_UNKNOWN:
                         raise ConditionsUnsupported from error
-                    if code not in ("ConditionalRequestConflict", "409"):
+                    if code not in _CONFLICT:
                         raise
                 else:
                     return True
-        raise self._place.unreachable(f"{self._key(key)} is being written by others; try again")
+        raise self._place.unreachable("objects are being written by others too; try again")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (BotoCoreError, ClientError, S3UploadFailedError) as error:
+        except (BotoCoreError, ClientError) as error:
             raise explain(error, self._place, self._client.meta.endpoint_url) from error
 
 
 def explain(error: Exception, place: PlaceRef, endpoint: str) -> TrainerError:
     """The error of a request, as one sentence with the field to look at."""
     host = urlsplit(endpoint).netloc
-    cause = error.__context__ if isinstance(error, S3UploadFailedError) else error
-    if isinstance(cause, ClientError):
-        return _explain_answer(cause, place, host)
-    if isinstance(cause, NoCredentialsError | PartialCredentialsError):
+    if isinstance(error, ClientError):
+        return _explain_answer(error, place, host)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return place.forbidden(
             f"there are no credentials; set {place.field}.secretRef to a Secret with "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod an identity"
         )
-    if isinstance(cause, HTTPClientError):
+    if isinstance(error, HTTPClientError):
         return place.unreachable(
             f"{host} does not answer; check {place.field}.s3.endpoint and the network "
-            f"({type(cause).__name__})"
+            f"({type(error).__name__})"
         )
-    return place.unreachable(f"the request failed: {cause}")
+    return place.unreachable(f"the request failed: {error}")
 
 
 def _explain_answer(error: ClientError, place: PlaceRef, host: str) -> TrainerError:

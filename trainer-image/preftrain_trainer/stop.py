@@ -31,6 +31,10 @@ class StopRequest:
         """Ask for the end, as a signal would, without interrupting the caller."""
         self.requested = True
 
+    def settle(self) -> None:
+        """Let later requests change nothing: the run is decided and only says so."""
+        self._deferrals += 1
+
     def check(self) -> None:
         """Go on only when nobody asked for the end.
 

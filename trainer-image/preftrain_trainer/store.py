@@ -9,9 +9,12 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from preftrain_trainer.errors import ObjectStoreUnavailable
+
+_OTHER_TAG: Final = f'"{hashlib.md5(b"other", usedforsecurity=False).hexdigest()}"'
+"""A well-formed tag that the probe's object does not have."""
 
 Fencing = Literal["ConditionalWrites", "None"]
 
@@ -33,6 +36,20 @@ class StoredObject:
     """Digest that was stored with it; listings leave it out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold for a write to happen; checked by the store in one step with the write."""
+
+    absent: bool = False
+    """There is no such object yet."""
+    tag: str | None = None
+    """The object still has this tag."""
+
+
+ANYTHING: Final = Condition()
+ABSENT: Final = Condition(absent=True)
+
+
 class ObjectStore(Protocol):
     """A folder of objects; every method raises a `TrainerError` when the store fails."""
 
@@ -52,28 +69,20 @@ class ObjectStore(Protocol):
         """All objects whose key starts with `prefix`."""
         ...
 
-    def put(self, key: str, data: bytes) -> None:
-        """Write, whatever was there."""
-        ...
-
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Write only when there is no such object; whether it was written.
+    def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
+        """Write a small object; False when the condition did not hold.
 
         Raises:
             ConditionsUnsupported: the store refuses the condition itself.
         """
         ...
 
-    def replace(self, key: str, data: bytes, tag: str) -> bool:
-        """Write only when the object still has that tag; whether it was written.
+    def put_file(self, key: str, path: Path, sha256: str, condition: Condition = ANYTHING) -> bool:
+        """Write a file of any size with its digest; False when the condition did not hold.
 
         Raises:
             ConditionsUnsupported: the store refuses the condition itself.
         """
-        ...
-
-    def put_file(self, key: str, path: Path, sha256: str) -> None:
-        """Write a file of any size and store its digest with it."""
         ...
 
     def delete(self, key: str) -> None:
@@ -115,10 +124,10 @@ def _conditions_hold(store: ObjectStore, key: str, tag: str) -> bool:
     fresh = f"{key}-fresh"
     try:
         return (
-            not store.put_if_absent(key, b"overwritten")
-            and not store.replace(key, b"overwritten", f"not-{tag.strip(chr(34))}")
-            and store.put_if_absent(fresh, b"new")
-            and store.replace(key, b"replaced", tag)
+            not store.put(key, b"overwritten", ABSENT)
+            and not store.put(key, b"overwritten", Condition(tag=_OTHER_TAG))
+            and store.put(fresh, b"new", ABSENT)
+            and store.put(key, b"replaced", Condition(tag=tag))
         )
     except ConditionsUnsupported:
         return False

@@ -1,0 +1,66 @@
+"""Puts together what a manifest says about an adapter. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from preftrain_api.manifest import AttemptRecord, Lineage, Manifest, ManifestFile
+from preftrain_api.report import DataReport, Evaluation, Finding, GateVerdict, Metrics, Pins
+from preftrain_api.run_spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything about a trained adapter but its files."""
+
+    run: RunSpec
+    pins: Pins
+    spec_hash: str
+    data_report: DataReport
+    resolved: dict[str, str]
+    versions: dict[str, str]
+    environment: dict[str, Any]
+    created: datetime
+    steps: int
+    metrics: Metrics
+    findings: tuple[Finding, ...]
+    evaluation: Evaluation | None
+    gates: tuple[GateVerdict, ...]
+    withheld: bool
+    holder: str
+    seconds: float
+    """How long the attempt took."""
+    gpu_seconds: float
+    """How long it held a GPU."""
+
+    def manifest(self, files: tuple[ManifestFile, ...]) -> Manifest:
+        """The manifest that lists `files`."""
+        spec = self.run.spec
+        return Manifest(
+            identity=self.run.identity,
+            spec_hash=self.spec_hash,
+            spec=spec,
+            resolved=self.resolved,
+            lineage=Lineage(model_uri=spec.model.uri, dataset_uri=spec.dataset.uri, pins=self.pins),
+            files=files,
+            versions=self.versions,
+            created=self.created,
+            steps=self.steps,
+            metrics=self.metrics,
+            evaluation=self.evaluation,
+            gates=self.gates,
+            withheld=self.withheld,
+            data_report=self.data_report,
+            findings=self.findings,
+            attempts=(
+                AttemptRecord(
+                    number=max(self.run.identity.attempt, 1),
+                    pod_uid=self.holder,
+                    start_step=0,
+                    end_step=self.steps,
+                    seconds=self.seconds,
+                ),
+            ),
+            gpu_seconds=self.gpu_seconds,
+            environment=self.environment,
+        )
