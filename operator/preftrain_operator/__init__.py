@@ -1,1 +1,3 @@
-"""The operator: watches PreferenceTrainingJobs and runs them as Jobs."""
+"""The Preftrain operator: turns PreferenceTrainingJobs into Jobs and reports how they go."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,59 @@
+"""`python -m preftrain_operator`: in a cluster with the pod's account, else with KUBECONFIG."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+
+from preftrain_operator import __version__
+from preftrain_operator.edge.logs import set_up_logs
+from preftrain_operator.edge.metrics import Metrics
+from preftrain_operator.edge.operator import run_operator
+from preftrain_operator.kube.client import KubeClient
+from preftrain_operator.kube.progress_http import PodHttp
+from preftrain_operator.runtime.progress import IN_FLIGHT
+from preftrain_operator.settings import Settings, SettingsError
+
+USAGE_EXIT_CODE = 64
+
+
+async def run(settings: Settings) -> None:
+    """Connect and run until told to stop."""
+    metrics = Metrics()
+    async with contextlib.AsyncExitStack() as stack:
+        kube = await KubeClient.connect(
+            user_agent=f"preftrain-operator/{__version__}",
+            connections=settings.connections,
+            count=metrics.requested,
+        )
+        stack.push_async_callback(kube.close)
+        pods = PodHttp(IN_FLIGHT)
+        stack.push_async_callback(pods.close)
+        if settings.metrics_port:
+            metrics.serve(settings.metrics_port)
+        progress = kube if settings.progress_via_proxy else pods
+        await run_operator(settings, kube, progress, metrics)
+
+
+def main() -> int:
+    """The program; its exit status."""
+    try:
+        settings = Settings.from_environment(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"preftrain-operator: {error}\n")
+        return USAGE_EXIT_CODE
+    set_up_logs(settings.log_format, settings.log_level)
+    try:
+        asyncio.run(run(settings))
+    except ConnectionError as error:
+        sys.stderr.write(f"preftrain-operator: {error}\n")
+        return USAGE_EXIT_CODE
+    except ExceptionGroup:
+        logging.getLogger(__name__).exception("the operator ends")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""What the operator sees of one PreferenceTrainingJob: itself, its Jobs, their pods.
+
+Built from trimmed API objects; frozen, so a decision cannot change its own evidence.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from preftrain_api.group import LABEL_ATTEMPT, LABEL_REVISION, LABEL_STAGE
+from preftrain_api.progress import Progress
+from preftrain_api.status import JobRef, PreferenceTrainingJobStatus
+from preftrain_operator.core.reading import SpecReading, read_leniently, read_spec
+
+Json = Mapping[str, Any]
+CONTAINER = "trainer"
+STOP_SECONDS = 1
+"""activeDeadlineSeconds that the operator sets on a Job to end it and keep its pods."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """One pod of a child Job."""
+
+    name: str
+    uid: str
+    job_uid: str
+    phase: str
+    created: datetime
+    deleting: bool = False
+    ip: str | None = None
+    node: str | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    exit_code: int | None = None
+    ended_by: str = ""
+    """Reason that the container or the pod gives for its end, for example OOMKilled."""
+    message: str = ""
+    """Termination message of the container, else what the pod says."""
+    disrupted: bool = False
+    waiting: str = ""
+    """Reason for which the container waits, for example ImagePullBackOff."""
+    waiting_message: str = ""
+    unschedulable_since: datetime | None = None
+    unschedulable_message: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the container is at work."""
+        return self.phase == "Running" and not self.has_ended
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the container will not run again."""
+        return self.exit_code is not None or self.phase in ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One child Job."""
+
+    name: str
+    uid: str
+    stage: Literal["Prepare", "Train"]
+    revision: int
+    attempt: int
+    created: datetime
+    deleting: bool = False
+    suspended: bool = False
+    stopped: bool = False
+    """Whether the operator has told it to end."""
+    started: datetime | None = None
+    """When it was admitted: created, or un-suspended by the queue."""
+    complete: bool = False
+    failed: bool = False
+    failure: str = ""
+    failure_message: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the Job controller has called it complete or failed."""
+        return self.complete or self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A Job that the API server would not create."""
+
+    job: str
+    kind: Literal["Denied", "Invalid", "NameTaken"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a training pod said on /progress."""
+
+    pod_uid: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything a decision may rest on."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    created: datetime
+    deleting: bool
+    reading: SpecReading
+    raw_revision: int
+    status: PreferenceTrainingJobStatus
+    jobs: tuple[JobView, ...] = ()
+    pods: tuple[PodView, ...] = ()
+    report: Report | None = None
+    refusal: Refusal | None = None
+    live: bool = False
+    """Whether Jobs and pods were just read from the API server, so that absence counts."""
+
+    @property
+    def current(self) -> JobRef | None:
+        """The Job that the run is at: the newest one reserved."""
+        return self.status.job_refs[-1] if self.status.job_refs else None
+
+    def job_of(self, ref: JobRef) -> JobView | None:
+        """The Job that `ref` speaks of; one of the same name but another UID is not it."""
+        for job in self.jobs:
+            if job.name == ref.name and ref.uid in (None, job.uid):
+                return job
+        return None
+
+    def pods_of(self, job: JobView) -> tuple[PodView, ...]:
+        """The Job's pods, oldest first."""
+        pods = (pod for pod in self.pods if pod.job_uid == job.uid)
+        return tuple(sorted(pods, key=lambda pod: (pod.created, pod.name)))
+
+
+def observe(
+    job: Json,
+    children: Iterable[Json] = (),
+    pods: Iterable[Json] = (),
+    *,
+    report: Report | None = None,
+    refusal: Refusal | None = None,
+    live: bool = False,
+) -> Observed:
+    """Build the view from API objects; Jobs of another owner and foreign pods are left out."""
+    metadata = job["metadata"]
+    spec = job.get("spec") or {}
+    status = read_leniently(PreferenceTrainingJobStatus, job.get("status") or {})
+    views = tuple(
+        view
+        for view in (
+            view_job(child) for child in children if controller_of(child) == metadata["uid"]
+        )
+        if view is not None
+    )
+    uids = {view.uid for view in views}
+    revision = spec.get("runRevision", 1)
+    return Observed(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        resource_version=metadata["resourceVersion"],
+        created=instant(metadata["creationTimestamp"]),
+        deleting="deletionTimestamp" in metadata,
+        reading=read_spec(spec),
+        raw_revision=revision if isinstance(revision, int) else 1,
+        status=status or PreferenceTrainingJobStatus(),
+        jobs=tuple(sorted(views, key=lambda view: (view.revision, view.attempt))),
+        pods=tuple(view_pod(pod) for pod in pods if controller_of(pod) in uids),
+        report=report,
+        refusal=refusal,
+        live=live,
+    )
+
+
+def instant(text: str) -> datetime:
+    """An RFC 3339 time."""
+    return datetime.fromisoformat(text)
+
+
+def controller_of(item: Json) -> str | None:
+    """UID of the owner that controls `item`."""
+    for owner in item["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner["uid"])
+    return None
+
+
+def view_job(item: Json) -> JobView | None:
+    """The view of a Job; None when its labels are not the operator's."""
+    metadata, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
+    labels = metadata.get("labels") or {}
+    stage, revision = labels.get(LABEL_STAGE), labels.get(LABEL_REVISION, "")
+    attempt = labels.get(LABEL_ATTEMPT, "0")
+    if stage not in ("prepare", "train") or not (revision.isdecimal() and attempt.isdecimal()):
+        return None
+    failed = _condition(status, "Failed")
+    return JobView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        stage="Prepare" if stage == "prepare" else "Train",
+        revision=int(revision),
+        attempt=int(attempt),
+        created=instant(metadata["creationTimestamp"]),
+        deleting="deletionTimestamp" in metadata,
+        suspended=bool(spec.get("suspend")),
+        stopped=spec.get("activeDeadlineSeconds") == STOP_SECONDS,
+        started=_optional(status.get("startTime")),
+        complete=_condition(status, "Complete") is not None,
+        failed=failed is not None,
+        failure=(failed or {}).get("reason", ""),
+        failure_message=(failed or {}).get("message", ""),
+    )
+
+
+def view_pod(item: Json) -> PodView:
+    """The view of a pod of a child Job."""
+    metadata, status = item["metadata"], item.get("status") or {}
+    container: Json = next(
+        (entry for entry in status.get("containerStatuses") or () if entry["name"] == CONTAINER), {}
+    )
+    state = container.get("state") or {}
+    terminated, waiting = state.get("terminated") or {}, state.get("waiting") or {}
+    running = state.get("running") or {}
+    unschedulable = _condition(status, "PodScheduled", "False") or {}
+    if unschedulable.get("reason") != "Unschedulable":
+        unschedulable = {}
+    exit_code = terminated.get("exitCode")
+    return PodView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        job_uid=controller_of(item) or "",
+        phase=status.get("phase", "Pending"),
+        created=instant(metadata["creationTimestamp"]),
+        deleting="deletionTimestamp" in metadata,
+        ip=status.get("podIP"),
+        node=(item.get("spec") or {}).get("nodeName"),
+        started=_optional(
+            running.get("startedAt") or terminated.get("startedAt") or status.get("startTime")
+        ),
+        finished=_optional(terminated.get("finishedAt")),
+        exit_code=exit_code if exit_code is None else max(0, min(255, int(exit_code))),
+        ended_by=terminated.get("reason") or status.get("reason") or "",
+        message=terminated.get("message") or status.get("message") or "",
+        disrupted=_condition(status, "DisruptionTarget") is not None,
+        waiting=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        unschedulable_since=_optional(unschedulable.get("lastTransitionTime")),
+        unschedulable_message=unschedulable.get("message", ""),
+    )
+
+
+def _condition(status: Json, kind: str, wanted: str = "True") -> Json | None:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == kind and condition.get("status") == wanted:
+            found: Json = condition
+            return found
+    return None
+
+
+def _optional(text: str | None) -> datetime | None:
+    return instant(text) if text else None

@@ -1,0 +1,81 @@
+"""Ends a run that trains, or waits for its pod, longer than the user allows."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from preftrain_api.reasons import Reason
+from preftrain_operator.core.attempts import close_open, open_entry, running_seconds
+from preftrain_operator.core.observed import JobView
+from preftrain_operator.core.plan import Plan
+from preftrain_operator.core.policies.finished import deletion_time
+from preftrain_operator.core.policies.outcome import fail
+from preftrain_operator.core.policies.waiting import unschedulable_at
+from preftrain_operator.core.situation import Situation
+from preftrain_operator.core.verdict import Ending
+
+
+def enforce(situation: Situation) -> Plan | None:
+    """Fails the run when a deadline has passed; its Job is stopped afterwards."""
+    job = _current(situation)
+    if job is not None and job.is_finished:
+        return None
+    spec = situation.spec
+    due = active_deadline(situation)
+    if due is not None and due <= situation.now:
+        message = f"trained for {spec.active_deadline_seconds} s, spec.activeDeadlineSeconds"
+        return _fail(situation, Reason.DEADLINE_EXCEEDED, message)
+    due = start_deadline(situation)
+    if due is not None and due <= situation.now:
+        message = (
+            f"no training pod was running {spec.start_deadline_seconds} s after admission, "
+            "spec.startDeadlineSeconds"
+        )
+        return _fail(situation, Reason.START_DEADLINE_EXCEEDED, message)
+    return None
+
+
+def next_due(situation: Situation) -> float | None:
+    """Seconds until time alone may change the decision; None when it cannot."""
+    dues = [due for due in _dues(situation) if due > situation.now]
+    return min((due - situation.now).total_seconds() for due in dues) if dues else None
+
+
+def active_deadline(situation: Situation) -> datetime | None:
+    """When the running attempt uses up activeDeadlineSeconds."""
+    limit = situation.spec.active_deadline_seconds
+    entry = open_entry(situation.status)
+    if limit is None or entry is None or entry.start_time is None:
+        return None
+    used = running_seconds(situation.status, situation.now)
+    return situation.now + timedelta(seconds=limit - used)
+
+
+def start_deadline(situation: Situation) -> datetime | None:
+    """When the first training pod must be running; queueing does not count."""
+    limit, job = situation.spec.start_deadline_seconds, _current(situation)
+    if limit is None or job is None or job.stage != "Train" or job.suspended:
+        return None
+    if any(entry.start_time for entry in situation.status.attempts):
+        return None
+    return (job.started or job.created) + timedelta(seconds=limit)
+
+
+def _dues(situation: Situation) -> Iterator[datetime]:
+    if situation.observed.deleting or situation.observed.reading.spec is None:
+        return
+    found = [deletion_time(situation)]
+    if situation.is_started and not situation.is_finished:
+        found += [active_deadline(situation), start_deadline(situation)]
+        found += [unschedulable_at(pod) for pod in situation.observed.pods if not pod.has_ended]
+    yield from (due for due in found if due is not None)
+
+
+def _current(situation: Situation) -> JobView | None:
+    ref = situation.observed.current
+    return situation.observed.job_of(ref) if ref else None
+
+
+def _fail(situation: Situation, reason: Reason, message: str) -> Plan:
+    ending = Ending(reason, message, is_final=True, is_counted=False)
+    status = close_open(situation.status, ending, situation.now)
+    return fail(situation, status, reason, message)

@@ -1,0 +1,27 @@
+"""Deletes unfinished Jobs that the status does not know as the current one.
+
+They exist when an operator with an old view created one late; the live look before and the
+UID with the deletion make two operators converge instead of deleting each other's work.
+"""
+
+from preftrain_operator.core.observed import JobView
+from preftrain_operator.core.plan import LOOK_AGAIN, Deletion, Plan
+from preftrain_operator.core.policies.finished import target_of
+from preftrain_operator.core.situation import Situation
+
+
+def remove(situation: Situation) -> Plan | None:
+    """Deletes strays; the rest of the chain waits until they are gone."""
+    observed = situation.observed
+    current = observed.current
+    known = observed.job_of(current) if current else None
+    strays = [job for job in observed.jobs if job is not known and _is_alive(job)]
+    if not strays:
+        return None
+    if not observed.live:
+        return LOOK_AGAIN
+    return Plan(deletes=tuple(Deletion(target_of(job)) for job in strays))
+
+
+def _is_alive(job: JobView) -> bool:
+    return not (job.is_finished or job.deleting)

@@ -1,0 +1,50 @@
+"""spec.suspend: the Job is deleted in the foreground, so its pod saves and ends first."""
+
+from preftrain_api.reasons import Reason
+from preftrain_api.status import PreferenceTrainingJobStatus
+from preftrain_operator.core.attempts import record_endings
+from preftrain_operator.core.conditions import suspending
+from preftrain_operator.core.observed import JobView, PodView
+from preftrain_operator.core.plan import LOOK_AGAIN, Deletion, EventNote, Plan
+from preftrain_operator.core.policies.finished import target_of
+from preftrain_operator.core.policies.training import has_failed, has_succeeded, suspended_status
+from preftrain_operator.core.situation import Situation
+from preftrain_operator.core.update import updated, write_if_changed
+
+
+def stop(situation: Situation) -> Plan | None:
+    """Stops a started run; an attempt that has reached its end is judged instead."""
+    if not situation.spec.suspend:
+        return None
+    observed, ref = situation.observed, situation.observed.current
+    job = observed.job_of(ref) if ref else None
+    if job is None:
+        if ref is not None and not observed.live:
+            return LOOK_AGAIN
+        return _suspended(situation, situation.status)
+    pods = observed.pods_of(job)
+    if _has_ended(job, pods):
+        return None
+    status = situation.status
+    if job.stage == "Train":
+        status = record_endings(situation, status, job)
+    status = updated(situation, status, suspending())
+    deletes = () if job.deleting else (Deletion(target_of(job), foreground=True),)
+    return Plan(status=write_if_changed(situation, status).status, deletes=deletes)
+
+
+def _suspended(situation: Situation, status: PreferenceTrainingJobStatus) -> Plan:
+    plan = write_if_changed(situation, suspended_status(situation, status))
+    if plan.status is None:
+        return plan
+    number = status.attempts[-1].number if status.attempts else 0
+    event = EventNote(
+        f"Suspended/{number}/{situation.observed.generation}",
+        Reason.SUSPENDED.value,
+        "the run holds no pod and no GPU; set spec.suspend to false to go on",
+    )
+    return Plan(status=plan.status, events=(event,))
+
+
+def _has_ended(job: JobView, pods: tuple[PodView, ...]) -> bool:
+    return has_succeeded(job, pods) or has_failed(job, pods)

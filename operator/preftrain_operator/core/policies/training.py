@@ -1,0 +1,264 @@
+"""Follows the training Job of the current attempt, and makes the next one where that helps."""
+
+from typing import Final
+
+from preftrain_api.progress import Progress
+from preftrain_api.reasons import ConditionType as Type
+from preftrain_api.reasons import Reason
+from preftrain_api.result import TrainResult
+from preftrain_api.status import (
+    MAX_FINDINGS,
+    JobRef,
+    PreferenceTrainingJobStatus,
+    ProgressStatus,
+    ResolvedStatus,
+)
+from preftrain_operator.core.attempts import (
+    VANISHED,
+    close_open,
+    open_entry,
+    record_endings,
+    record_running,
+    vanished,
+)
+from preftrain_operator.core.conditions import find, has_reason, suspended, under_way
+from preftrain_operator.core.observed import JobView, PodView
+from preftrain_operator.core.plan import LOOK_AGAIN, EventNote, Plan
+from preftrain_operator.core.policies.creation import create_reserved
+from preftrain_operator.core.policies.outcome import fail, succeed
+from preftrain_operator.core.policies.prepare import with_uid
+from preftrain_operator.core.policies.waiting import why_waiting
+from preftrain_operator.core.reserve import render_training, reserve_training, waiting_reason
+from preftrain_operator.core.situation import Situation
+from preftrain_operator.core.update import refreshed, updated, write_if_changed
+from preftrain_operator.core.verdict import (
+    Ending,
+    ending_of,
+    ending_of_failed_job,
+    has_evidence,
+    result_of,
+)
+
+_WAITING: Final = frozenset({Reason.PENDING, Reason.RETRYING, Reason.PREEMPTED, Reason.JOB_DELETED})
+"""Reasons that stay while a new pod is on its way: each says more than Pending would."""
+_NOT_OURS: Final = Ending(
+    Reason.JOB_DELETED, Reason.JOB_DELETED.text, is_final=False, is_counted=True
+)
+_BY_SUSPENSION: Final = Ending(Reason.PREEMPTED, "suspended", is_counted=False)
+
+
+def follow(situation: Situation) -> Plan | None:
+    """Acts on what became of the current attempt's Job and its pods."""
+    observed, ref = situation.observed, situation.observed.current
+    if ref is None or ref.stage == "Prepare":
+        return _next_attempt(situation, situation.status, waiting_reason(situation))
+    job = observed.job_of(ref)
+    if job is None:
+        return _missing(situation, ref) if observed.live else LOOK_AGAIN
+    pods = observed.pods_of(job)
+    doubtful = vanished(situation.status, pods) or not has_evidence(job, pods)
+    if doubtful and not observed.live:
+        return LOOK_AGAIN
+    status = record_endings(situation, situation.status, job)
+    status = with_uid(status, ref, job) if status != situation.status else status
+    if has_succeeded(job, pods):
+        return _complete(situation, with_uid(status, ref, job), pods)
+    if has_failed(job, pods):
+        return _failed(situation, with_uid(status, ref, job), job, pods)
+    if vanished(status, pods):
+        status = close_open(status, VANISHED, situation.now)
+    if job.deleting:
+        return write_if_changed(situation, refreshed(situation, status))
+    if status.retries > situation.spec.max_retries:
+        return _exhausted(situation, status)
+    running = next((pod for pod in reversed(pods) if pod.is_running), None)
+    if running is not None:
+        return _running(situation, with_uid(status, ref, job), job, running)
+    return _waiting(situation, status, job, pods)
+
+
+def has_succeeded(job: JobView, pods: tuple[PodView, ...]) -> bool:
+    """Whether the attempt has done its work. A Job on its way out gets no condition any more,
+    so its pods speak for it.
+    """
+    return job.complete or (
+        job.deleting and any(pod.has_ended and ending_of(pod).is_success for pod in pods)
+    )
+
+
+def has_failed(job: JobView, pods: tuple[PodView, ...]) -> bool:
+    """Whether the Job will make no further pod."""
+    return job.failed or (
+        job.deleting and any(pod.has_ended and ending_of(pod).is_final for pod in pods)
+    )
+
+
+def suspended_status(
+    situation: Situation, status: PreferenceTrainingJobStatus
+) -> PreferenceTrainingJobStatus:
+    """`status` of a run that holds nothing and waits for the user."""
+    status = close_open(status, _BY_SUSPENSION, situation.now)
+    return updated(situation, status, suspended())
+
+
+def _missing(situation: Situation, ref: JobRef) -> Plan:
+    status = situation.status
+    entry = open_entry(status)
+    by_suspension = has_reason(status.conditions, Type.SUSPENDED, Reason.SUSPENDING)
+    if entry is None:
+        return _next_attempt(situation, status, waiting_reason(situation))
+    if by_suspension:
+        status = close_open(status, _BY_SUSPENSION, situation.now)
+        return _next_attempt(situation, status, waiting_reason(situation))
+    if ref.uid is None and entry.pod_uid is None:
+        return create_reserved(situation, render_training(situation, status, ref.attempt))
+    status = close_open(status, _NOT_OURS, situation.now)
+    if status.retries > situation.spec.max_retries:
+        return _exhausted(situation, status)
+    return _next_attempt(situation, status, Reason.JOB_DELETED)
+
+
+def _next_attempt(
+    situation: Situation, status: PreferenceTrainingJobStatus, reason: Reason
+) -> Plan:
+    if situation.spec.suspend:
+        return write_if_changed(situation, suspended_status(situation, status))
+    last = status.attempts[-1] if status.attempts else None
+    status, manifest = reserve_training(situation, status)
+    status = updated(situation, status, under_way(reason, (last.message if last else "") or ""))
+    if last is None:
+        return Plan(status=status, create=manifest)
+    key = f"Retrying/{status.attempts[-1].number}"
+    message = f"attempt {status.attempts[-1].number} follows; the last ended with {last.reason}"
+    event = EventNote(key, reason.value, message, warning=bool(last.counted))
+    return Plan(status=status, create=manifest, events=(event,))
+
+
+def _complete(
+    situation: Situation, status: PreferenceTrainingJobStatus, pods: tuple[PodView, ...]
+) -> Plan:
+    pod = next((pod for pod in reversed(pods) if pod.has_ended and ending_of(pod).is_success), None)
+    result = result_of(pod, TrainResult) if pod else None
+    done = Ending(Reason.COMPLETED, Reason.COMPLETED.text, exit_code=0, is_counted=False)
+    status = close_open(status, done, situation.now)
+    if result is None:
+        message = "the adapter is published; the pod's result could not be read, see manifest.json"
+        return succeed(situation, status, Reason.SUCCEEDED, artifact=None, message=message)
+    status = _with_result(status, result)
+    reason = Reason.SUCCEEDED if result.gates_judged else Reason.PUBLISHED_UNEVALUATED
+    return succeed(
+        situation, status, reason, artifact=result.artifact, message=result.message or reason.text
+    )
+
+
+def _failed(
+    situation: Situation,
+    status: PreferenceTrainingJobStatus,
+    job: JobView,
+    pods: tuple[PodView, ...],
+) -> Plan:
+    last = next((pod for pod in reversed(pods) if pod.has_ended), None)
+    ending = ending_of(last) if last else ending_of_failed_job(job)
+    status = close_open(status, ending, situation.now)
+    if ending.is_final:
+        result = result_of(last, TrainResult) if last else None
+        status = _with_result(status, result) if result else status
+        return fail(situation, status, ending.reason, ending.message)
+    if status.retries > situation.spec.max_retries:
+        return _exhausted(situation, status)
+    if job.deleting:
+        return write_if_changed(situation, refreshed(situation, status))
+    return _next_attempt(situation, status, Reason.RETRYING)
+
+
+def _exhausted(situation: Situation, status: PreferenceTrainingJobStatus) -> Plan:
+    last = status.attempts[-1] if status.attempts else None
+    told = f"{last.reason}: {last.message}" if last else "unknown"
+    message = (
+        f"{status.retries} attempts failed and spec.maxRetries is {situation.spec.max_retries}; "
+        f"the last one: {told}"
+    )
+    return fail(situation, status, Reason.BACKOFF_LIMIT_EXCEEDED, message)
+
+
+def _running(
+    situation: Situation, status: PreferenceTrainingJobStatus, job: JobView, pod: PodView
+) -> Plan:
+    known = any(entry.pod_uid == pod.uid for entry in situation.status.attempts)
+    status = record_running(status, job, pod)
+    notes = under_way(Reason.TRAINING, running=True)
+    report = situation.observed.report
+    if report is not None and report.pod_uid == pod.uid:
+        status = _with_progress(status, report.progress)
+    status = updated(situation, status, notes, state="Training")
+    if known:
+        return write_if_changed(situation, status)
+    message = f"pod {pod.name} runs attempt {job.attempt} on node {pod.node}"
+    event = EventNote(f"Training/{pod.uid}", Reason.TRAINING.value, message)
+    return Plan(status=status, events=(event,))
+
+
+def _waiting(
+    situation: Situation,
+    status: PreferenceTrainingJobStatus,
+    job: JobView,
+    pods: tuple[PodView, ...],
+) -> Plan:
+    newest = pods[-1] if pods else None
+    stuck = why_waiting(newest, situation.now) if newest and not newest.has_ended else None
+    ready = find(status.conditions, Type.READY)
+    entry = status.attempts[-1] if status.attempts else None
+    if stuck is not None:
+        reason, message = stuck
+    elif job.suspended:
+        reason, message = Reason.QUEUED, ""
+    elif entry is not None and entry.end_time is not None and entry.job == job.name:
+        reason = Reason.RETRYING if entry.counted else Reason.PREEMPTED
+        message = entry.message or ""
+    elif ready is not None and ready.reason in _WAITING:
+        return write_if_changed(situation, refreshed(situation, status))
+    else:
+        reason, message = Reason.PENDING, ""
+    return write_if_changed(situation, updated(situation, status, under_way(reason, message)))
+
+
+def _with_progress(
+    status: PreferenceTrainingJobStatus, progress: Progress
+) -> PreferenceTrainingJobStatus:
+    shown = ProgressStatus(
+        phase=progress.phase,
+        step=progress.step,
+        total_steps=progress.total_steps,
+        percent=min(100, progress.percent),
+        eta_seconds=progress.eta_seconds,
+    )
+    return status.model_copy(
+        update={
+            "progress": shown,
+            "metrics": progress.metrics,
+            "findings": progress.findings[:MAX_FINDINGS],
+            "first_step_time": status.first_step_time or progress.first_step_time,
+        }
+    )
+
+
+def _with_result(
+    status: PreferenceTrainingJobStatus, result: TrainResult
+) -> PreferenceTrainingJobStatus:
+    before = status.resolved or ResolvedStatus()
+    settings = {**(before.settings or {}), **(result.resolved or {})}
+    shown = ProgressStatus(
+        phase="Done",
+        step=result.step,
+        total_steps=result.total_steps,
+        percent=min(100, 100 * result.step // result.total_steps) if result.total_steps else 0,
+    )
+    return status.model_copy(
+        update={
+            "progress": shown,
+            "metrics": result.metrics,
+            "findings": result.findings or status.findings,
+            "data_report": result.data_report or status.data_report,
+            "resolved": before.model_copy(update={"settings": settings or None}),
+        }
+    )

@@ -1,0 +1,1 @@
+"""The outermost ring: kopf, metrics, probes and logs."""

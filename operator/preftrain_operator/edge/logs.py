@@ -1,0 +1,42 @@
+"""Log lines: one JSON object each for machines, or text for people."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Literal
+
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_LOUD = ("kopf", "kopf.objects", "aiohttp", "asyncio")
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as JSON, with what was given as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        extra = {key: value for key, value in record.__dict__.items() if key not in _OWN}
+        return json.dumps({**extra, **line}, default=str)
+
+
+def set_up_logs(
+    form: Literal["json", "text"], level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+) -> None:
+    """Log to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if form == "json" else text)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _LOUD:
+        # kopf tells of every event it passes on.
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -1,0 +1,107 @@
+"""The operator's own metrics, and the server that shows them.
+
+No label names a single job: with thousands of jobs each such series would be one too many.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from preftrain_operator.runtime.queue import WorkQueue
+from preftrain_operator.runtime.store import Store
+
+_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """`runtime.meter.Meter`, and the count of API requests."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        prefix = "preftrain_operator_"
+        self._reconciles = Counter(
+            f"{prefix}reconciles", "Reconciles by outcome.", ["outcome"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            f"{prefix}reconcile_seconds",
+            "Time of a reconcile, with its requests.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._requests = Counter(
+            f"{prefix}api_requests",
+            "Requests to the API server, watches aside.",
+            ["verb", "resource", "code"],
+            registry=self.registry,
+        )
+        self._differences = Counter(
+            f"{prefix}resync_differences",
+            "Objects in which a full list differed from the caches; normally none.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self._progress = Counter(
+            f"{prefix}progress_reads",
+            "Questions to pods for their progress.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._events = Counter(
+            f"{prefix}watch_events", "Watch events taken in.", ["resource"], registry=self.registry
+        )
+
+    def reconciled(self, outcome: str, seconds: float) -> None:
+        """See `Meter`."""
+        self._reconciles.labels(outcome).inc()
+        self._seconds.observe(seconds)
+
+    def resynced(self, added: int, changed: int, removed: int) -> None:
+        """See `Meter`."""
+        for kind, count in (("added", added), ("changed", changed), ("removed", removed)):
+            self._differences.labels(kind).inc(count)
+
+    def progress_read(self, outcome: str) -> None:
+        """See `Meter`."""
+        self._progress.labels(outcome).inc()
+
+    def requested(self, verb: str, resource: str, code: int) -> None:
+        """A request was answered; code 0 when it was not."""
+        self._requests.labels(verb, resource, str(code)).inc()
+
+    def watched(self, resource: str) -> None:
+        """A watch event came in."""
+        self._events.labels(resource).inc()
+
+    def observe(self, store: Store, queue: WorkQueue) -> None:
+        """Show the state of the store and the queue from now on."""
+        self.registry.register(_State(store, queue))
+
+    def serve(self, port: int) -> None:
+        """Answer /metrics in a thread of its own."""
+        start_http_server(port, registry=self.registry)
+
+
+class _State(Collector):
+    """Gauges that are read when somebody asks."""
+
+    def __init__(self, store: Store, queue: WorkQueue) -> None:
+        self._store = store
+        self._queue = queue
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The present values."""
+        prefix = "preftrain_operator_"
+        depth = GaugeMetricFamily(f"{prefix}queue_depth", "Keys that wait to be worked on.")
+        depth.add_metric([], self._queue.depth)
+        yield depth
+        jobs = GaugeMetricFamily(f"{prefix}jobs", "Jobs by state.", labels=["state"])
+        states = Tally(
+            ((job["status"] or {}).get("display") or {}).get("state", "Unseen")
+            for job in self._store.jobs()
+        )
+        for state, count in states.items():
+            jobs.add_metric([state], count)
+        yield jobs

@@ -1,0 +1,114 @@
+"""Puts the operator together and runs it until it is told to stop.
+
+Any task that ends by itself takes the process down: a restart is the one way of recovery.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import kopf
+
+from preftrain_operator.edge.config import configure
+from preftrain_operator.edge.handlers import build_registry
+from preftrain_operator.edge.metrics import Metrics
+from preftrain_operator.edge.probe import Health
+from preftrain_operator.kube.errors import KubeError, NotFound
+from preftrain_operator.kube.port import Json, Kind, KubePort, ProgressPort
+from preftrain_operator.runtime.controller import Controller, utc_now
+from preftrain_operator.runtime.progress import ProgressPuller
+from preftrain_operator.runtime.queue import WorkQueue
+from preftrain_operator.runtime.resync import Resync
+from preftrain_operator.runtime.store import Store
+from preftrain_operator.settings import Settings
+
+PRIME_RETRY_SECONDS: Final = 2.0
+_logger = logging.getLogger(__name__)
+
+
+async def run_operator(
+    settings: Settings,
+    kube: KubePort,
+    progress: ProgressPort,
+    metrics: Metrics,
+    *,
+    stop: asyncio.Event | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> None:
+    """Run until SIGTERM, or until `stop` is set.
+
+    Raises:
+        ExceptionGroup: with whatever ended one of the tasks.
+    """
+    queue = WorkQueue()
+    store = Store(queue.add)
+    controller = Controller(kube, store, queue, settings.installation, metrics, clock)
+    resync = Resync(
+        kube,
+        store,
+        queue,
+        metrics,
+        namespaces=settings.namespaces,
+        first_seconds=settings.first_resync_seconds,
+        period_seconds=settings.resync_seconds,
+    )
+    puller = ProgressPuller(progress, store, metrics, settings.progress_seconds)
+    health = Health(queue, resync)
+
+    def take(kind: Kind, event: str | None, item: Json) -> None:
+        metrics.watched(kind.plural)
+        if event == "DELETED":
+            store.remove(kind, item)
+        else:
+            store.put(kind, item)
+
+    await _prime(resync)
+    _logger.info(
+        "started with %d jobs, %d Jobs, %d pods",
+        *(store.count(kind) for kind in (Kind.TRAINING_JOBS, Kind.JOBS, Kind.PODS)),
+    )
+    metrics.observe(store, queue)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(controller.work()) for _ in range(settings.workers)]
+        tasks += [group.create_task(part.run()) for part in (resync, puller, health)]
+        await group.create_task(_watch(settings, build_registry(take, health), stop))
+        for task in tasks:
+            task.cancel()
+
+
+async def _watch(
+    settings: Settings, registry: kopf.OperatorRegistry, stop: asyncio.Event | None
+) -> None:
+    kopf_settings = kopf.OperatorSettings()
+    configure(kopf_settings)
+    scope: dict[str, Any] = (
+        {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
+    )
+    port = settings.probe_port
+    await kopf.operator(
+        registry=registry,
+        settings=kopf_settings,
+        stop_flag=stop,
+        liveness_endpoint=f"http://0.0.0.0:{port}/healthz" if port else None,
+        **scope,
+    )
+
+
+async def _prime(resync: Resync) -> None:
+    """Fill the store before any work; waits for an API server that is not there yet."""
+    while True:
+        try:
+            await resync.sync()
+        except NotFound as error:
+            _logger.error(
+                "the kind PreferenceTrainingJob is not installed; apply the chart's crds/ first "
+                "(%s)",
+                error,
+            )
+        except KubeError as error:
+            _logger.warning("the first list failed: %s", error)
+        else:
+            return
+        await asyncio.sleep(PRIME_RETRY_SECONDS)

@@ -1,0 +1,1 @@
+"""Talks to the Kubernetes API and to training pods, behind small ports."""

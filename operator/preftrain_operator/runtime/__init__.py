@@ -1,0 +1,1 @@
+"""Everything asynchronous: caches, queue, workers, and the carrying out of plans."""

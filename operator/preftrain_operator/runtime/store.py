@@ -1,0 +1,156 @@
+"""The operator's memory of the cluster: trimmed objects, indexed by the job they belong to.
+
+Filled by watches, lists and the answers to its own writes alike; whichever comes last in
+the API server's order wins, whatever order they arrive in.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from preftrain_api.group import LABEL_JOB_UID
+from preftrain_operator.core.observed import Observed, Refusal, Report, observe
+from preftrain_operator.kube.port import Json, Kind
+from preftrain_operator.runtime.trim import trim
+
+MAX_TOMBSTONES: Final = 8192
+CACHED: Final = (Kind.TRAINING_JOBS, Kind.JOBS, Kind.PODS)
+
+
+class Store:
+    """Caches of the three kinds; all methods are plain and immediate.
+
+    Args:
+        changed: told the key (UID) of every job that something changed for.
+    """
+
+    def __init__(self, changed: Callable[[str], None] = lambda key: None) -> None:
+        self._changed = changed
+        self._items: dict[Kind, dict[str, Json]] = {kind: {} for kind in CACHED}
+        self._children: dict[Kind, dict[str, set[str]]] = {Kind.JOBS: {}, Kind.PODS: {}}
+        self._tombstones: OrderedDict[str, int] = OrderedDict()
+        self._reports: dict[str, Report] = {}
+
+    def put(self, kind: Kind, item: Json) -> bool:
+        """Take in an object; False when what is known is as new or newer."""
+        metadata = item["metadata"]
+        uid, version = metadata["uid"], version_of(item)
+        known = self._items[kind].get(uid)
+        if known is not None and version <= version_of(known):
+            return False
+        if version <= self._tombstones.get(uid, -1):
+            return False
+        trimmed = trim(kind, item)
+        self._items[kind][uid] = trimmed
+        key = key_of(kind, trimmed)
+        if key is None:
+            return False
+        if kind is not Kind.TRAINING_JOBS:
+            self._children[kind].setdefault(key, set()).add(uid)
+        self._changed(key)
+        return True
+
+    def remove(self, kind: Kind, item: Json) -> bool:
+        """Take out an object that was deleted; False when it was not there."""
+        uid = item["metadata"]["uid"]
+        self._tombstones[uid] = max(version_of(item), self._tombstones.get(uid, -1))
+        while len(self._tombstones) > MAX_TOMBSTONES:
+            self._tombstones.popitem(last=False)
+        known = self._items[kind].pop(uid, None)
+        if known is None:
+            return False
+        key = key_of(kind, known)
+        if key is None:
+            return False
+        if kind is Kind.TRAINING_JOBS:
+            self._reports.pop(key, None)
+        else:
+            children = self._children[kind].get(key, set())
+            children.discard(uid)
+            if not children:
+                self._children[kind].pop(key, None)
+        self._changed(key)
+        return True
+
+    def replace(
+        self, kind: Kind, items: Iterable[Json], version: int, *, key: str | None = None
+    ) -> tuple[int, int, int]:
+        """Make the caches agree with a list as of `version`: of one job's children for `key`,
+        else of the whole kind.
+
+        Returns:
+            How many objects were added, changed and removed. What is newer than the list
+            stays: it was created or changed after.
+        """
+        known = set(self._items[kind]) if key is None else set(self._children[kind].get(key, ()))
+        added = changed = removed = 0
+        listed = set()
+        for item in items:
+            uid = item["metadata"]["uid"]
+            listed.add(uid)
+            if self.put(kind, item):
+                added, changed = added + (uid not in known), changed + (uid in known)
+        for uid in known - listed:
+            item = self._items[kind][uid]
+            if version_of(item) <= version:
+                removed += self.remove(kind, item)
+        return added, changed, removed
+
+    def get(self, kind: Kind, uid: str) -> Json | None:
+        """An object by its UID."""
+        return self._items[kind].get(uid)
+
+    def keys(self) -> Iterator[str]:
+        """Keys of all jobs known."""
+        return iter(tuple(self._items[Kind.TRAINING_JOBS]))
+
+    def count(self, kind: Kind) -> int:
+        """How many objects of a kind are known."""
+        return len(self._items[kind])
+
+    def jobs(self) -> Iterable[Json]:
+        """All PreferenceTrainingJobs known."""
+        return tuple(self._items[Kind.TRAINING_JOBS].values())
+
+    def put_report(self, key: str, report: Report) -> None:
+        """Keep what a training pod said, for the next decision."""
+        self._reports[key] = report
+        self._changed(key)
+
+    def snapshot(
+        self, key: str, *, refusal: Refusal | None = None, live: bool = False
+    ) -> Observed | None:
+        """Everything known of one job; None when the job is not."""
+        job = self._items[Kind.TRAINING_JOBS].get(key)
+        if job is None:
+            return None
+        return observe(
+            job,
+            self._of(Kind.JOBS, key),
+            self._of(Kind.PODS, key),
+            report=self._reports.get(key),
+            refusal=refusal,
+            live=live,
+        )
+
+    def pods(self, key: str) -> list[Json]:
+        """The pods that carry a job's label."""
+        return self._of(Kind.PODS, key)
+
+    def _of(self, kind: Kind, key: str) -> list[Json]:
+        return [self._items[kind][uid] for uid in self._children[kind].get(key, ())]
+
+
+def key_of(kind: Kind, item: Json) -> str | None:
+    """Key of the job that an object belongs to; None for objects without our label."""
+    if kind is Kind.TRAINING_JOBS:
+        return str(item["metadata"]["uid"])
+    key = (item["metadata"].get("labels") or {}).get(LABEL_JOB_UID)
+    return None if key is None else str(key)
+
+
+def version_of(item: Json) -> int:
+    """The object's place in the API server's order; resource versions of one kind compare
+    as integers (Kubernetes API conventions since 1.35).
+    """
+    return int(item["metadata"]["resourceVersion"])
