@@ -73,7 +73,9 @@ class Api:
     ) -> tuple[int, str]:
         """Send one request; the status and the text of the answer, whatever they are."""
         connection = self._connect()
-        kind = f"application/{patch_type}+json" if method == "PATCH" else "application/json"
+        # Server-side apply is offered for YAML only, which JSON is a part of.
+        form = "yaml" if patch_type == "apply-patch" else "json"
+        kind = f"application/{patch_type}+{form}" if method == "PATCH" else "application/json"
         headers = {"User-Agent": self._agent, "Accept": "application/json", "Content-Type": kind}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"

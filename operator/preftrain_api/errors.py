@@ -1,9 +1,9 @@
 """The errors of the contract.
 
 ContractError
-├── ManifestSyntaxError     a manifest is no YAML, or no object
+├── YamlError     a manifest is no YAML, or no object
 └── SpecError               an object was read, but its content is not usable
-    ├── NewerSchemaError    it has fields that this release does not know
+    ├── NewerSchemaError    it has fields or choices that this release does not know
     └── InvalidSpecError    a value is missing, mistyped, out of bounds or contradictory
 """
 
@@ -12,7 +12,7 @@ class ContractError(Exception):
     """Something from outside does not meet the contract; the text is for the user."""
 
 
-class ManifestSyntaxError(ContractError):
+class YamlError(ContractError):
     """A manifest cannot be read.
 
     Attributes:
@@ -37,10 +37,11 @@ class SpecError(ContractError):
 
 
 class NewerSchemaError(SpecError):
-    """The object has fields that this release does not know: misspelt, or from a newer one.
+    """The object has fields or choices that this release does not know: misspelt, or from a
+    newer release.
 
     Attributes:
-        fields: paths of the unknown fields.
+        fields: paths of the fields concerned.
     """
 
     def __init__(self, problems: tuple[str, ...], fields: tuple[str, ...]) -> None:

@@ -22,7 +22,8 @@ class Problem:
     """Where, for example spec.training.learningRate."""
     sentence: str
     """What is wrong and what to do."""
-    is_unknown_field: bool = False
+    is_unknown: bool = False
+    """Whether a field or choice is not known to this release, though it may be to a newer."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.sentence}"
@@ -57,7 +58,7 @@ def _problem(
     if kind == "extra_forbidden":
         name = str(location[-1])
         known = _known_fields(model, location[:-1])
-        return Problem(path, f"unknown field{_suggestion(name, known)}", is_unknown_field=True)
+        return Problem(path, f"unknown field{_suggestion(name, known)}", is_unknown=True)
     if "[key]" in details["loc"]:
         return Problem(path, "the key must be a name like team or example.com/team")
     if len(location) < len([part for part in details["loc"] if part != "[key]"]) and (
@@ -68,7 +69,7 @@ def _problem(
         message = str(context["error"])
         field = rules.get(message, "")
         return Problem(path if path.endswith(field) else path + field, message)
-    return Problem(path, _sentence(kind, context, value))
+    return Problem(path, _sentence(kind, context, value), is_unknown=kind == "literal_error")
 
 
 _AMOUNT: Final = "a quantity such as 500m or 16Gi, or a whole number"

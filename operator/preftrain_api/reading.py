@@ -28,7 +28,7 @@ def read_job(manifest: dict[str, Any], *, allow_file: bool = False) -> JobManife
     """The job that a whole manifest describes; a status in it is ignored.
 
     Raises:
-        NewerSchemaError: it has fields that this release does not know.
+        NewerSchemaError: it has fields or choices that this release does not know.
         InvalidSpecError: it is of another kind, has no usable name, or its spec is not usable.
     """
     problems = [
@@ -63,14 +63,14 @@ def read_spec(raw: Any, *, allow_file: bool = False) -> PreferenceTrainingJobSpe
         allow_file: whether file:// places may be used: on a workstation, never in a cluster.
 
     Raises:
-        NewerSchemaError: it has fields that this release does not know.
+        NewerSchemaError: it has fields or choices that this release does not know.
         InvalidSpecError: it is not usable otherwise.
     """
     try:
         return PreferenceTrainingJobSpec.parse(raw, context={ALLOW_FILE: allow_file})
     except ValidationError as error:
         found = problems_of(error, raw, PreferenceTrainingJobSpec, root="spec")
-    unknown = tuple(problem for problem in found if problem.is_unknown_field)
+    unknown = tuple(problem for problem in found if problem.is_unknown)
     if unknown:
         paths = tuple(problem.path for problem in unknown)
         raise NewerSchemaError(_sentences(unknown), paths)

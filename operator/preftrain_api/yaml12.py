@@ -21,7 +21,9 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 from preftrain_api.as_stored import stored_number
-from preftrain_api.errors import ManifestSyntaxError
+from preftrain_api.errors import YamlError
+
+__all__ = ["YamlError", "load_manifest", "read_scalar"]
 
 MAX_MANIFEST_CHARACTERS: Final = 1024 * 1024
 MAX_NODES: Final = 100_000
@@ -59,22 +61,22 @@ def load_manifest(text: str) -> dict[str, Any]:
     """The one object that a manifest describes, as plain JSON data.
 
     Raises:
-        ManifestSyntaxError: it is no YAML, holds no object or several, repeats a key, or holds
+        YamlError: it is no YAML, holds no object or several, repeats a key, or holds
             something that JSON cannot say; the message names the line.
     """
     if len(text) > MAX_MANIFEST_CHARACTERS:
-        raise ManifestSyntaxError("the manifest is longer than 1 MiB")
+        raise YamlError("the manifest is longer than 1 MiB")
     try:
         roots = [node for node in _documents(text) if not _is_empty(node)]
         if not roots:
-            raise ManifestSyntaxError("the manifest is empty; it must describe one object")
+            raise YamlError("the manifest is empty; it must describe one object")
         if len(roots) > 1:
             _refuse(roots[1], "a second document begins; put each object into a file of its own")
         manifest = _Construction().value(roots[0])
     except yaml.YAMLError as error:
-        raise ManifestSyntaxError(_sentence(error, text)) from None
+        raise YamlError(_sentence(error, text)) from None
     except RecursionError:
-        raise ManifestSyntaxError(f"the manifest is nested deeper than {MAX_DEPTH}") from None
+        raise YamlError(f"the manifest is nested deeper than {MAX_DEPTH}") from None
     if not isinstance(manifest, dict):
         _refuse(roots[0], "the manifest must be an object: lines of the form 'key: value'")
     return manifest
@@ -147,7 +149,7 @@ def _documents(text: str) -> list[Node]:
         return _composed(_Loader(text))
     except (ValueError, OverflowError):
         # PyYAML hands the number of an escape like \U00110000 on unchecked.
-        raise ManifestSyntaxError("a \\U escape names no character; write the character") from None
+        raise YamlError("a \\U escape names no character; write the character") from None
 
 
 def _composed(loader: _Loader) -> list[Node]:
@@ -156,7 +158,7 @@ def _composed(loader: _Loader) -> list[Node]:
         start = loader.peek_event()  # type: ignore[no-untyped-call]
         if start.version or start.tags:
             line = start.start_mark.line + 1
-            raise ManifestSyntaxError("remove the lines that begin with %", line)
+            raise YamlError("remove the lines that begin with %", line)
         node = loader.get_node()
         if node is not None:
             nodes.append(node)
@@ -248,7 +250,7 @@ def _is_merge(node: Node) -> bool:
 
 
 def _refuse(node: Node, problem: str) -> NoReturn:
-    raise ManifestSyntaxError(problem, line=node.start_mark.line + 1)
+    raise YamlError(problem, line=node.start_mark.line + 1)
 
 
 def _sentence(error: yaml.YAMLError, text: str) -> str:
