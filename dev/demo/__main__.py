@@ -76,7 +76,6 @@ def run(job: Path, picture: Path | None = None) -> int:
         [
             *("--run", ended.status["artifact"]["uri"], "--endpoint", stack.s3.endpoint),
             *("--base", str(base), "--prometheus", stack.prometheus.url),
-            *("--selector", f'preftrain_job="{name}"'),
             *(("--picture", str(picture)) if picture else ()),
         ]
     )

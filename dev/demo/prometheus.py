@@ -161,6 +161,11 @@ def configuration(server: str, credentials: dict[str, str], kubeconfig: str) -> 
                         "source_labels": [f"{_POD}_label_preftrain_dev_job"],
                         "target_label": "preftrain_job",
                     },
+                    {
+                        # Names come back when a demo is run again; UIDs do not.
+                        "source_labels": [f"{_POD}_label_preftrain_dev_job_uid"],
+                        "target_label": "preftrain_job_uid",
+                    },
                     {"source_labels": [f"{_POD}_name"], "target_label": "instance"},
                 ],
             }

