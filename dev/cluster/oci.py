@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import platform
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
+_COPY_BYTES = 1 << 20
 Json = dict[str, Any]
 
 
@@ -69,16 +71,15 @@ class Image:
         annotations = self.descriptor.get("annotations", {}) | {CONTAINERD_NAME: self.name}
         index = {"schemaVersion": 2, "manifests": [self.descriptor | {"annotations": annotations}]}
         sent = 0
-        with tarfile.open(fileobj=sink, mode="w|") as archive:
-            _add(archive, "oci-layout", _LAYOUT)
-            _add(archive, "index.json", json.dumps(index).encode())
-            for blob in self.blobs:
-                if blob.digest not in known:
-                    with self.open(blob.path) as source:
-                        entry = tarfile.TarInfo(blob.path)
-                        entry.size = blob.size
-                        archive.addfile(entry, source)
-                    sent += blob.size
+        _send(sink, "oci-layout", io.BytesIO(_LAYOUT), len(_LAYOUT))
+        text = json.dumps(index).encode()
+        _send(sink, "index.json", io.BytesIO(text), len(text))
+        for blob in self.blobs:
+            if blob.digest not in known:
+                with self.open(blob.path) as source:
+                    _send(sink, blob.path, source, blob.size)
+                sent += blob.size
+        sink.write(bytes(2 * tarfile.BLOCKSIZE))
         return sent
 
 
@@ -188,6 +189,15 @@ def _descriptor(blob: bytes, media_type: str) -> Json:
 
 def _digest(blob: bytes) -> str:
     return f"sha256:{hashlib.sha256(blob).hexdigest()}"
+
+
+def _send(sink: IO[bytes], name: str, source: IO[bytes], size: int) -> None:
+    """Write one file of a tar stream; tarfile's own streams copy 10 kB at a time."""
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    sink.write(entry.tobuf(tarfile.GNU_FORMAT))
+    shutil.copyfileobj(source, sink, _COPY_BYTES)
+    sink.write(bytes(-size % tarfile.BLOCKSIZE))
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
