@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from demo import model
 from demo.model import ModelError, cache_root, fetch_model, is_intact
+from demo.pairs import SOURCES, make_pairs
+
+CHOICES = ("chosen", "rejected")
 
 
 def make_folder(folder: Path) -> Path:
@@ -130,3 +134,19 @@ def test_the_model_knows_the_capital_of_france() -> None:
     prompt = tokenizer("The capital of France is", return_tensors="pt")
     next_token = loaded(**prompt).logits[0, -1].argmax()
     assert tokenizer.decode(next_token).strip() == "Paris"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_no_pair_is_cut() -> None:
+    """The example's maxLength holds prompt and either answer of every pair, template included."""
+    import transformers
+
+    library: Any = transformers
+    tokenizer = library.AutoTokenizer.from_pretrained(fetch_model())
+    records = [pair.record() for split in SOURCES for pair in make_pairs(split)]
+    chats = [record["prompt"] + record[name] for record in records for name in CHOICES]
+    longest = max(len(ids) for ids in tokenizer.apply_chat_template(chats)["input_ids"])
+    example = (Path(__file__).parents[3] / "examples" / "demo-smollm2.yaml").read_text()
+    assert longest <= yaml.safe_load(example)["spec"]["training"]["maxLength"]
