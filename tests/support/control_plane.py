@@ -23,7 +23,7 @@ from cluster.errors import ApiError
 from support.waiting import eventually
 
 CRD_FILE = Path(__file__).parents[2] / "crds" / "preferencetrainingjobs.yaml"
-CONTROLLERS = ("job-controller", "namespace-controller")
+CONTROLLERS = ("job-controller", "namespace-controller", "garbage-collector-controller")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,17 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from preftrain_api import reading
+from preftrain_api.errors import NewerSchemaError, SpecError
 from preftrain_api.reasons import Reason
 from preftrain_api.spec import PreferenceTrainingJobSpec
 from preftrain_api.wire import WireModel
 
 Model = TypeVar("Model", bound=WireModel)
 
-_NEWER = frozenset({"extra_forbidden", "literal_error"})
-"""pydantic's names for an unknown field and an unknown enum member: both come with upgrades."""
-_MAX_FIELDS_NAMED = 5
 _MAX_PRUNING_ROUNDS = 8
+
+Path = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +38,12 @@ def read_spec(raw: Mapping[str, Any]) -> SpecReading:
     BadSpec.
     """
     try:
-        return SpecReading(spec=PreferenceTrainingJobSpec.parse(dict(raw)))
-    except ValidationError as error:
-        faults = error.errors(include_url=False)
-        newer = [_path(fault["loc"]) for fault in faults if fault["type"] in _NEWER]
-        if newer:
-            named = ", ".join(sorted(newer)[:_MAX_FIELDS_NAMED])
-            return SpecReading(
-                problem=Reason.NEWER_SCHEMA,
-                message=f"this operator does not know spec.{named}; upgrade the operator",
-            )
-        told = "; ".join(
-            f"spec.{_path(fault['loc'])}: {fault['msg']}" for fault in faults[:_MAX_FIELDS_NAMED]
-        )
-        return SpecReading(problem=Reason.BAD_SPEC, message=told)
+        return SpecReading(spec=reading.read_spec(dict(raw)))
+    except NewerSchemaError as error:
+        message = f"{error}; upgrade the operator, or remove it"
+        return SpecReading(problem=Reason.NEWER_SCHEMA, message=message)
+    except SpecError as error:
+        return SpecReading(problem=Reason.BAD_SPEC, message=str(error))
 
 
 def read_leniently(model: type[Model], raw: Any) -> Model | None:
@@ -62,10 +55,11 @@ def read_leniently(model: type[Model], raw: Any) -> Model | None:
         except ValidationError as error:
             if current is raw:
                 current = json.loads(json.dumps(raw))
-            for fault in error.errors(include_url=False, include_input=False):
-                path = fault["loc"][:-1] if fault["type"] == "missing" else fault["loc"]
-                if not path:
-                    return None
+            paths = {_faulty_part(fault["type"], fault["loc"]) for fault in error.errors()}
+            if () in paths:
+                return None
+            # From the end, so that what is removed from a list moves nothing that is to follow.
+            for path in sorted(paths, key=_order, reverse=True):
                 _remove(current, path)
         except (TypeError, RecursionError):
             return None
@@ -82,29 +76,25 @@ def read_json(text: str | bytes, limit_bytes: int) -> Any:
         return None
 
 
+def _faulty_part(kind: str, location: Path) -> Path:
+    return location[:-1] if kind == "missing" else location
+
+
+def _order(path: Path) -> list[tuple[int, str]]:
+    return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
+
+
+def _remove(data: Any, path: Path) -> None:
+    """Take the value at `path` out of `data`, if it is there."""
+    for part in path[:-1]:
+        if not _has(data, part):
+            return
+        data = data[part]
+    if _has(data, path[-1]):
+        del data[path[-1]]
+
+
 def _has(data: Any, part: int | str) -> bool:
     if isinstance(data, dict):
         return part in data
     return isinstance(data, list) and isinstance(part, int) and part < len(data)
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
-
-
-def _remove(data: Any, path: tuple[int | str, ...]) -> None:
-    """Take the value at `path` out of `data`; aliases that pydantic adds to paths are passed
-    over, and what is gone already stays gone.
-    """
-    for part in path[:-1]:
-        if _has(data, part):
-            data = data[part]
-    last = path[-1]
-    if isinstance(data, dict):
-        data.pop(last, None)
-    elif isinstance(data, list) and isinstance(last, int) and last < len(data):
-        # None keeps the other indices of this round valid; the next round removes the holes.
-        if data[last] is None:
-            data[:] = [item for item in data if item is not None]
-        else:
-            data[last] = None

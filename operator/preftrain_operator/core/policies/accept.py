@@ -4,6 +4,7 @@ The status write that sets startTime freezes the spec, carries the resourceVersi
 judged, and comes before the first Job: an edit in between ends in a conflict.
 """
 
+import json
 from typing import Any
 
 from preftrain_api.capabilities import unsupported_fields
@@ -20,6 +21,7 @@ from preftrain_api.status import (
 )
 from preftrain_operator.core.conditions import (
     Note,
+    clip,
     find,
     has_reason,
     is_true,
@@ -35,6 +37,7 @@ from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.update import updated, write_if_changed
 
 _MAX_SETTINGS = 64
+_MAX_SETTING_CHARACTERS = 256
 _SHOWN_MEMBERS = ("dataset", "method", "lora", "training")
 
 
@@ -103,7 +106,13 @@ def filled_in(spec: PreferenceTrainingJobSpec) -> dict[str, str]:
         _leaves(resolve(spec).plain()),
     )
     open_paths = [path for path in used if path not in given and path.startswith(_SHOWN_MEMBERS)]
-    return {path: str(used[path])[:256] for path in sorted(open_paths)[:_MAX_SETTINGS]}
+    return {path: _shown(used[path]) for path in sorted(open_paths)[:_MAX_SETTINGS]}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return clip(value if isinstance(value, str) else json.dumps(value), _MAX_SETTING_CHARACTERS)
 
 
 def _refusal(situation: Situation) -> tuple[Reason, str] | None:

@@ -59,6 +59,9 @@ def follow(situation: Situation) -> Plan | None:
     doubtful = vanished(situation.status, pods) or not has_evidence(job, pods)
     if doubtful and not observed.live:
         return LOOK_AGAIN
+    if not (job.is_finished or job.deleting) and any(_is_decisive(pod) for pod in pods):
+        # The Job controller is about to say so itself, and one write is enough.
+        return Plan()
     status = record_endings(situation, situation.status, job)
     status = with_uid(status, ref, job) if status != situation.status else status
     if has_succeeded(job, pods):
@@ -91,6 +94,10 @@ def has_failed(job: JobView, pods: tuple[PodView, ...]) -> bool:
     return job.failed or (
         job.deleting and any(pod.has_ended and ending_of(pod).is_final for pod in pods)
     )
+
+
+def _is_decisive(pod: PodView) -> bool:
+    return pod.has_ended and (ending_of(pod).is_success or ending_of(pod).is_final)
 
 
 def suspended_status(

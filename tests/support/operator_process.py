@@ -1,0 +1,78 @@
+"""The operator as a process, to be killed like one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from support.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+USER_AGENT = "preftrain-operator/"
+
+
+class OperatorProcess:
+    """`python -m preftrain_operator` for one namespace.
+
+    Args:
+        kubeconfig: of a user who may do everything.
+        namespace: the only one that is watched.
+        log: takes the operator's log.
+        settings: further PREFTRAIN_* variables, without the prefix.
+    """
+
+    def __init__(
+        self, kubeconfig: Path, namespace: str, log: Path, settings: dict[str, str] | None = None
+    ) -> None:
+        self._log = log
+        chosen = {
+            "NAMESPACES": namespace,
+            "PREPARE_IMAGE": "preftrain/prepare:test",
+            "TRAINER_IMAGE": "preftrain/trainer:test",
+            "METRICS_PORT": "0",
+            "PROBE_PORT": "0",
+            "LOG_FORMAT": "text",
+            "PROGRESS_SECONDS": "1",
+            **(settings or {}),
+        }
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PREFTRAIN_")},
+            **{f"PREFTRAIN_{key}": value for key, value in chosen.items()},
+            "KUBECONFIG": str(kubeconfig),
+            "PYTHONPATH": str(ROOT / "operator"),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until its caches are filled."""
+        seen = len(self.log())
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "preftrain_operator"],
+                env=self._environment,
+                stderr=log,
+                stdout=log,
+            )
+        eventually(lambda: "started with" in self.log()[seen:], "the operator has started")
+
+    def kill(self) -> None:
+        """End it by SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> int:
+        """End it by SIGTERM; its exit status."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        status = self._process.wait(timeout=30)
+        self._process = None
+        return status
+
+    def log(self) -> str:
+        """All it has logged."""
+        return self._log.read_text() if self._log.exists() else ""
