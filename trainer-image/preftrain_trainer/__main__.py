@@ -100,7 +100,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(0, f"preftrain {version('preftrain')}\n")
+        print(f"preftrain {version('preftrain')}")
+        parser.exit(0)
 
 
 def _prepare(arguments: argparse.Namespace, stop: StopRequest, _started: float) -> int:

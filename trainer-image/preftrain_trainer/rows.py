@@ -126,6 +126,8 @@ def _csv(stream: IO[bytes], name: str) -> Iterator[Row]:
         raise DataRefused(
             f"{name} line {reader.line_num + 1} is not CSV in UTF-8 ({error})"
         ) from error
+    finally:
+        text.detach()  # the stream is the caller's to close
 
 
 def _parquet(stream: IO[bytes], name: str) -> Iterator[Row]:

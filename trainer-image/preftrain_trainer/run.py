@@ -141,7 +141,6 @@ def train(
     trained = training.train(
         loaded, pairs, spec, layout, work=workspace.work, board=board, stop=stop, evaluate=judge
     )
-    board.phase("Evaluating")
     evaluation = judge()
     stop.check()
     verdicts = gates.judge(evaluation, spec)
@@ -151,6 +150,7 @@ def train(
     stop.check()
 
     board.phase("Publishing")
+    resolved = layout.resolved() | {"rendering": trained.rendering}
     seconds = time.monotonic() - started
     gpu_seconds = seconds if found.kind == "GPU" else 0.0
     evidence = Evidence(
@@ -158,7 +158,7 @@ def train(
         pins=prepared.pins,
         spec_hash=prepared.spec_hash,
         data_report=pairs.report,
-        resolved=layout.resolved(),
+        resolved=resolved,
         versions=versions.versions(),
         environment=versions.environment(found),
         created=datetime.now(UTC),
@@ -194,7 +194,7 @@ def train(
         data_report=report_of_data,
         artifact=artifact,
         findings=trained.findings[:8],
-        resolved=layout.resolved(),
+        resolved=resolved,
     )
     return Ending(ExitCode.GATES_NOT_PASSED if withheld else ExitCode.DONE, result)
 

@@ -20,7 +20,6 @@ _SYNONYMS: Final = {
     "validation": frozenset({"validation", "valid", "val", "dev"}),
     "test": frozenset({"test", "testing", "eval", "evaluation"}),
 }
-_WORDS: Final = re.compile(r"[^A-Za-z0-9]+")
 
 
 def is_data_file(name: str) -> bool:
@@ -45,20 +44,23 @@ def select(names: Sequence[str], split: str, card: str | None = None) -> tuple[s
     exact = tuple(name for name in data if stem(name) == split)
     if exact:
         return exact
-    wanted = _SYNONYMS.get(split, frozenset({split.lower()}))
-    worded = tuple(name for name in data if _words(name) & wanted)
+    worded = tuple(
+        name for name in data if _mentions(name, _SYNONYMS.get(split, frozenset({split})))
+    )
     if worded:
         return worded
     known = frozenset().union(*_SYNONYMS.values())
-    if split == "train" and not any(_words(name) & known for name in data):
+    if split == "train" and not any(_mentions(name, known) for name in data):
         return tuple(data)
     return ()
 
 
-def _words(name: str) -> frozenset[str]:
-    path = PurePosixPath(name)
-    text = "/".join((*path.parts[:-1], stem(name))).lower()
-    return frozenset(_WORDS.split(text)) | {stem(name).lower()}
+def _mentions(name: str, words: frozenset[str]) -> bool:
+    """Whether a folder of the path or a part of the file's name is one of the words."""
+    path = f"{PurePosixPath(name).parent}/{stem(name)}".lower()
+    return any(
+        re.search(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])", path) for word in words
+    )
 
 
 def _declared(card: str, split: str, names: Sequence[str]) -> tuple[str, ...]:

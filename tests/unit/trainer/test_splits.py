@@ -1,0 +1,76 @@
+"""Which files make up a split."""
+
+import pytest
+
+from preftrain_trainer.splits import select
+
+CARD = """---
+configs:
+- config_name: default
+  data_files:
+  - split: train_prefs
+    path: data/train_prefs-*
+  - split: test
+    path: ['more/**/b-?.json', extra.csv]
+---
+# A data set
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "selected"),
+    [
+        (["train.jsonl", "test.jsonl"], "train", ["train.jsonl"]),
+        (["train.jsonl.gz", "test.jsonl.gz"], "test", ["test.jsonl.gz"]),
+        (["x/train.jsonl", "y/train.jsonl"], "train", ["x/train.jsonl", "y/train.jsonl"]),
+        (
+            [
+                "data/train-00001-of-2.parquet",
+                "data/train-00000-of-2.parquet",
+                "data/test-0.parquet",
+            ],
+            "train",
+            ["data/train-00000-of-2.parquet", "data/train-00001-of-2.parquet"],
+        ),
+        (["train/a.json", "test/a.json"], "test", ["test/a.json"]),
+        (["a_dev.csv", "a_train.csv"], "validation", ["a_dev.csv"]),
+        (["my_split.json", "other.json"], "my_split", ["my_split.json"]),
+        (
+            ["data/train_prefs-0-of-1.parquet", "data/train_sft-0-of-1.parquet"],
+            "train_prefs",
+            ["data/train_prefs-0-of-1.parquet"],
+        ),
+        (["pairs.jsonl", "README.md"], "train", ["pairs.jsonl"]),
+        (["a.jsonl", "b.jsonl"], "train", ["a.jsonl", "b.jsonl"]),
+        (["test.jsonl"], "train", []),
+        (["pairs.jsonl"], "test", []),
+        (["restraining.jsonl", "test.jsonl"], "train", []),
+        (["notes.txt", "weights.bin"], "train", []),
+    ],
+)
+def test_files_are_chosen_by_the_usual_conventions(
+    names: list[str], split: str, selected: list[str]
+) -> None:
+    """Exact stem first, then a word of the path, then everything when there are no splits."""
+    assert select(names, split) == tuple(selected)
+
+
+@pytest.mark.parametrize(
+    ("split", "selected"),
+    [
+        ("train_prefs", ["data/train_prefs-0.parquet"]),
+        ("test", ["extra.csv", "more/x/y/b-1.json"]),
+        ("train", ["train.json"]),
+    ],
+)
+def test_the_card_decides_where_it_speaks(split: str, selected: list[str]) -> None:
+    """A split that the card does not list is still found by name."""
+    names = ["data/train_prefs-0.parquet", "extra.csv", "more/x/y/b-1.json", "train.json"]
+
+    assert select(names, split, CARD) == tuple(selected)
+
+
+@pytest.mark.parametrize("card", ["", "---\n{", "---\nconfigs: 3\n---", "---\nconfigs: [1]\n---"])
+def test_a_card_that_cannot_be_read_changes_nothing(card: str) -> None:
+    """Cards are written by people; a broken one is no reason to end a run."""
+    assert select(["train.json"], "train", card) == ("train.json",)
