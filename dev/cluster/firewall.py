@@ -13,8 +13,10 @@ from itertools import pairwise
 from cluster.place import BRIDGE, SUBNET
 from cluster.shell import run
 
-OWN_PREFIXES = ("PREFTRAIN-", "KUBE-")
-"""Chains of the cluster; those of Kubernetes are its own because `up` found none before."""
+_MARK = "PREFTRAIN-"
+_PREFIXES = (_MARK, "KUBE-")
+# Chains of the cluster. Those of Kubernetes are its own only beside a chain with the mark:
+# `up` makes that first, and starts nothing where it finds Kubernetes' chains without it.
 
 _RULES = f"""\
 *nat
@@ -36,27 +38,35 @@ COMMIT
 
 def add_rules() -> None:
     """Let pods reach the outside, each other and this machine; a no-op when it is so already."""
-    if "PREFTRAIN-INPUT" not in _saved("iptables"):
+    if f"{_MARK}INPUT" not in _saved("iptables"):
         run(["iptables-restore", "--noflush", "--wait", "10"], text=_RULES)
 
 
 def remove_rules() -> None:
     """Delete the cluster's chains, its Kubernetes chains and the rules that lead there."""
-    for command in ("iptables", "ip6tables"):
-        if shutil.which(command) is not None:
-            script = removal_script(_saved(command))
-            if script:
-                run([f"{command}-restore", "--noflush", "--wait", "10"], text=script)
+    if not own_chains():
+        return
+    # The mark lies in version 4, which goes last: an interruption leaves it in place.
+    for command in ("ip6tables", "iptables"):
+        script = removal_script(_saved(command))
+        if script:
+            run([f"{command}-restore", "--noflush", "--wait", "10"], text=script)
 
 
 def own_chains() -> list[str]:
-    """The cluster's chains that are there now, as `table/chain`."""
-    found = []
-    for command in ("iptables", "ip6tables"):
-        if shutil.which(command) is not None:
-            for table, chains, _ in _tables(_saved(command)):
-                found += [f"{command} {table}/{chain}" for chain in chains]
-    return found
+    """The cluster's chains that are there now; empty where Kubernetes' chains are another's."""
+    found = kubernetes_chains()
+    return found if any(f"/{_MARK}" in chain for chain in found) else []
+
+
+def kubernetes_chains() -> list[str]:
+    """The chains of this cluster or of another Kubernetes node, as `command table/chain`."""
+    return [
+        f"{command} {table}/{chain}"
+        for command in ("iptables", "ip6tables")
+        for table, chains, _ in _tables(_saved(command))
+        for chain in chains
+    ]
 
 
 def removal_script(saved: str) -> str:
@@ -89,7 +99,7 @@ def _tables(saved: str) -> Iterator[tuple[str, list[str], list[str]]]:
             table, chains, rules = line[1:], [], []
         elif line.startswith(":"):
             name = line[1:].split()[0]
-            if name.startswith(OWN_PREFIXES):
+            if name.startswith(_PREFIXES):
                 chains.append(name)
         elif line.startswith("-A "):
             rules.append(line)
@@ -98,4 +108,4 @@ def _tables(saved: str) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def _saved(command: str) -> str:
-    return run([f"{command}-save"])
+    return run([f"{command}-save"]) if shutil.which(command) is not None else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from cluster.builder import program
 from cluster.errors import ApiError, BuildError, ClusterError
 from cluster.place import Place
 from cluster.report import say
-from cluster.shell import run, succeeds
+from cluster.shell import attend, run, succeeds
 
 NAME = "preftrain"
 READY_SECONDS = 300
@@ -95,9 +94,7 @@ class KindCluster:
     def _create(self, kind: str) -> None:
         say("making a cluster with kind; the first time it fetches its image (400 MB)")
         create = [kind, "create", "cluster", "--name", NAME, "--wait", f"{READY_SECONDS}s"]
-        # kind reports each of its steps itself, so its words go straight to the terminal.
-        made = subprocess.run([*create, *self._kubeconfig_option()], check=False)
-        if made.returncode != 0:
+        if not attend([*create, *self._kubeconfig_option()], "kind create cluster"):
             raise ClusterError(
                 "kind could not make the cluster; its words are above. As root,"
                 " `python -m cluster up --backend local` does without Docker"

@@ -131,7 +131,7 @@ class LocalCluster:
         noted = self._read_record()
         if noted is not None:
             return noted
-        foreign = firewall.own_chains()
+        foreign = firewall.kubernetes_chains()
         if foreign:
             raise ClusterError(
                 f"another Kubernetes node runs on this machine, or left its rules ({foreign[0]});"

@@ -12,8 +12,8 @@ import shutil
 from pathlib import Path
 
 from cluster.errors import ClusterError
-from cluster.report import Heartbeat, say
-from cluster.shell import succeeds
+from cluster.report import say
+from cluster.shell import attend
 
 PACKAGES = {
     "containerd": "containerd",
@@ -85,13 +85,10 @@ def install_packages() -> None:
     if shutil.which("apt-get") is None:
         raise ClusterError(f"missing: {wanted} (their Debian names); install them, then try again")
     say(f"installing {wanted} with apt-get")
-    heartbeat = Heartbeat("installing packages")
-    if not _apt(["install", *missing]):
-        heartbeat.beat()
-        if not (_apt(["update"]) and _apt(["install", *missing])):
-            raise ClusterError(
-                f"apt-get could not install {wanted}; run `apt-get install {wanted}` to see why"
-            )
+    if not (_apt("install", missing) or (_apt("update", []) and _apt("install", missing))):
+        raise ClusterError(
+            f"apt-get could not install {wanted}; run `apt-get install {wanted}` to see why"
+        )
 
 
 def missing_packages() -> list[str]:
@@ -147,6 +144,6 @@ def forward_packets() -> None:
         (_SYS / "net/bridge/bridge-nf-call-iptables").write_text("1")
 
 
-def _apt(arguments: list[str]) -> bool:
-    command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
-    return succeeds([*command, *arguments], timeout_seconds=900)
+def _apt(action: str, packages: list[str]) -> bool:
+    command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", action, *packages]
+    return attend(command, f"apt-get {action}", show=False)

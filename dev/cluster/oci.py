@@ -88,14 +88,17 @@ def open_image(path: Path, name: str | None = None) -> Iterator[Image]:
     """The image in an OCI layout.
 
     Args:
-        path: a layout's folder, or a tar archive of one.
+        path: a layout's folder, a tar archive of one, or a folder with `manifest.json` and
+            the blobs beside it, as `buildah push IMAGE dir:FOLDER` writes them uncompressed.
         name: what to call it; by default the name that it carries.
 
     Raises:
         ClusterError: not a layout, not exactly one image, or an image without a full name.
     """
     if path.is_dir():
-        yield _read(lambda inner: (path / inner).open("rb"), path, name)
+        is_plain = (path / "manifest.json").exists()
+        opener = _plain_folder(path) if is_plain else lambda inner: (path / inner).open("rb")
+        yield _read(opener, path, name)
         return
     if not path.is_file() or not tarfile.is_tarfile(path):
         raise ClusterError(f"{path} is neither a folder nor a tar archive")
@@ -156,6 +159,21 @@ def write_scratch_image(program: Path, name: str, archive: Path) -> Path:
         for blob in blobs.values():
             _add(tar, Blob(_digest(blob), len(blob)).path, blob)
     return archive
+
+
+def _plain_folder(folder: Path) -> Callable[[str], IO[bytes]]:
+    """Opens the files of a flat folder as if they lay in a layout."""
+    manifest = (folder / "manifest.json").read_bytes()
+    top = _descriptor(manifest, json.loads(manifest).get("mediaType", _MANIFEST))
+
+    def opener(inner: str) -> IO[bytes]:
+        if inner == "index.json":
+            return io.BytesIO(json.dumps({"manifests": [top]}).encode())
+        if inner == Blob(top["digest"], top["size"]).path:
+            return io.BytesIO(manifest)
+        return (folder / Path(inner).name).open("rb")
+
+    return opener
 
 
 def _read(opener: Callable[[str], IO[bytes]], path: Path, name: str | None) -> Image:

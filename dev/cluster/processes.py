@@ -121,9 +121,9 @@ def identity(pid_file: Path) -> Identity | None:
     """What a pid file says, or None when it is missing or was cut off while written."""
     try:
         boot_id, line = pid_file.read_text().splitlines()
-    except (FileNotFoundError, ValueError):
+        stat = parse_stat(line)
+    except (FileNotFoundError, ValueError, IndexError):
         return None
-    stat = parse_stat(line)
     return Identity(stat.pid, stat.start_ticks, boot_id)
 
 

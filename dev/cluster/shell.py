@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from collections.abc import Sequence
 
 from cluster.errors import ClusterError
+from cluster.report import Heartbeat
+
+_POLL_SECONDS = 0.2
 
 
 def run(command: Sequence[str], *, text: str | None = None, timeout_seconds: float = 60) -> str:
@@ -44,3 +49,23 @@ def succeeds(command: Sequence[str], timeout_seconds: float = 10) -> bool:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return False
     return ended.returncode == 0
+
+
+def attend(command: Sequence[str], what: str, *, show: bool = True) -> bool:
+    """Run a command that takes minutes, with a line of progress every few seconds.
+
+    Args:
+        command: program and arguments.
+        what: what goes on, for the line of progress.
+        show: whether its own words reach the terminal.
+
+    Returns:
+        Whether it ended with status 0.
+    """
+    sink = sys.stderr if show else subprocess.DEVNULL
+    heartbeat = Heartbeat(what)
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink) as running:
+        while running.poll() is None:
+            heartbeat.beat()
+            time.sleep(_POLL_SECONDS)
+    return running.returncode == 0

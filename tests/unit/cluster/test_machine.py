@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from cluster import firewall
 from cluster.cgroups import hierarchies
 from cluster.errors import ClusterError
 from cluster.firewall import removal_script
@@ -48,6 +50,28 @@ def test_removal_takes_own_chains_and_what_leads_to_them() -> None:
 def test_nothing_to_remove_is_no_script() -> None:
     """A machine without the cluster's chains is not touched."""
     assert removal_script("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n") == ""
+
+
+@pytest.mark.parametrize(
+    ("saved", "are_ours"),
+    [(SAVED, True), (SAVED.replace("PREFTRAIN-", "OTHER-"), False), ("", False)],
+)
+def test_kubernetes_chains_of_another_node_are_not_touched(
+    saved: str, are_ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a chain that only this cluster makes, `down` leaves KUBE- chains alone."""
+    restored: list[str] = []
+
+    def run(command: list[str], *, text: str | None = None) -> str:
+        if text is not None:
+            restored.append(text)
+        return saved if command[0] == "iptables-save" else ""
+
+    monkeypatch.setattr(firewall, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    firewall.remove_rules()
+    assert bool(firewall.own_chains()) is are_ours
+    assert bool(restored) is are_ours
 
 
 def test_cgroup_versions_are_told_apart() -> None:

@@ -46,6 +46,24 @@ def test_folder_and_archive_are_the_same_image(archive: Path, tmp_path: Path) ->
         assert len(packed.blobs) == 3
 
 
+def test_a_flat_folder_is_the_same_image(archive: Path, tmp_path: Path) -> None:
+    """What buildah writes as `dir:` has the blobs beside the manifest, and no name."""
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    with open_image(archive) as packed:
+        for blob in packed.blobs:
+            is_manifest = blob == packed.blobs[0]
+            target = folder / ("manifest.json" if is_manifest else Path(blob.path).name)
+            with packed.open(blob.path) as source:
+                target.write_bytes(source.read())
+        with open_image(folder, "preftrain/tool:1") as flat:
+            assert flat.blobs == packed.blobs
+            sink = io.BytesIO()
+            assert flat.write_archive(sink) == sum(blob.size for blob in packed.blobs)
+    with pytest.raises(ClusterError, match="carries the name ''"), open_image(folder):
+        pass
+
+
 def test_known_blobs_are_left_out(archive: Path) -> None:
     """The stream holds index and manifest, the name in full, and only the unknown blobs."""
     with open_image(archive, "preftrain/tool:2") as image:
