@@ -1,3 +1,3 @@
 """Registers the fixtures that tests of several tiers share."""
 
-pytest_plugins = ["support.control_plane", "support.s3_server"]
+pytest_plugins = ["support.control_plane", "support.operator_world", "support.s3_server"]

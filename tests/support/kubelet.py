@@ -117,3 +117,7 @@ class Kubelet:
 
     def _path(self) -> str:
         return f"/api/v1/namespaces/{self.namespace}/pods"
+
+
+def _age(pod: Json) -> tuple[str, str]:
+    return pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]

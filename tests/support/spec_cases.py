@@ -189,6 +189,11 @@ ENV = (
 ANNOTATIONS = "podAnnotations may hold 32768 characters in all; shorten them"
 
 
+SMOOTHING = (
+    "labelSmoothing must be less than 0.5; at 0.5 every label would be as likely wrong as right"
+)
+
+
 def reserved(name: str) -> str:
     """What is said about reserved prefixes in a map."""
     return f"{name} may not use the prefixes preftrain.dev/, batch.kubernetes.io/, kueue.x-k8s.io/"
@@ -270,6 +275,19 @@ RULE_CASES: tuple[Case, ...] = (
     refuses("DPO with orpo", "spec.method.orpo", foreign("orpo"), method__orpo={}),
     refuses("DPO with kto", "spec.method.kto", foreign("kto"), method__kto={}),
     refuses("two members", "spec.method.orpo", foreign("orpo"), method__dpo={}, method__orpo={}),
+    accepts("no smoothing, as a whole number", method__dpo={"labelSmoothing": 0}),
+    accepts("most smoothing", method__dpo={"labelSmoothing": 0.49999}),
+    refuses(
+        "too much smoothing",
+        "spec.method.dpo.labelSmoothing",
+        SMOOTHING,
+        method__dpo={"labelSmoothing": 0.5},
+    ),
+    refuses(
+        "smoothing beyond its bound",
+        "spec.method.dpo.labelSmoothing",
+        method__dpo={"labelSmoothing": 1},
+    ),
     accepts("epochs", training__epochs=2),
     accepts("steps", training__maxSteps=100),
     refuses(
@@ -392,6 +410,12 @@ BOUND_CASES: tuple[Case, ...] = (
         "other than ASCII in an endpoint",
         "spec.dataset.s3.endpoint",
         dataset__s3={"endpoint": "https://s3\u00a0example"},
+    ),
+    accepts("whole number below a fractional bound", dataset__evalFraction=0),
+    refuses(
+        "whole number above a fractional bound",
+        "spec.dataset.evalFraction",
+        dataset__evalFraction=1,
     ),
     accepts("known choice", training__scheduler="Constant"),
     refuses("unknown choice", "spec.training.scheduler", training__scheduler="cosine"),

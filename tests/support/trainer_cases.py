@@ -106,7 +106,7 @@ def preftrain(
     """Run the real command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "preftrain_trainer", *map(str, arguments)],
-        env={**_clean_environment(), **(env or {})},
+        env={**clean_environment(), **(env or {})},
         capture_output=True,
         text=True,
         timeout=timeout_seconds,
@@ -114,7 +114,7 @@ def preftrain(
     )
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """This process's environment without anything that could lend credentials or places."""
     kept = {
         key: value

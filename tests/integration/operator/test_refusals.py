@@ -1,0 +1,96 @@
+"""Jobs that are not started, and why."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from support.control_plane import CRD_FILE, install_crd
+from support.operator_world import World
+from support.training_jobs import condition_of, make_spec
+from support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+
+def test_what_this_release_cannot_do_is_refused_and_can_be_corrected(world: World) -> None:
+    """The message names the field; nothing is started; an edit starts the job."""
+    world.jobs.create("run", make_spec(method={"type": "ORPO"}))
+    status = world.jobs.wait("run", "Failed", reason="Unsupported")
+    assert condition_of(status, "Accepted")["status"] == "False"
+    assert "method.type" in condition_of(status, "Accepted")["message"]
+    assert condition_of(status, "Stalled")["status"] == "True"
+    assert "startTime" not in status
+    assert world.jobs.jobs() == []
+    world.jobs.patch("run", {"method": {"type": "DPO"}})
+    world.kubelet.pending("prepare")
+    status = world.jobs.status("run")
+    assert condition_of(status, "Accepted")["status"] == "True"
+    assert condition_of(status, "Failed")["status"] == "False"
+    assert condition_of(status, "Stalled")["status"] == "False"
+
+
+def test_an_image_that_is_not_allowed_is_refused(world: World) -> None:
+    """compute.image must be on the allow-list of the installation."""
+    compute = {"accelerator": "CPU", "image": "elsewhere/miner:latest"}
+    world.jobs.create("run", make_spec(compute=compute))
+    status = world.jobs.wait("run", "Accepted", "False", "ImageNotAllowed")
+    assert "elsewhere/miner:latest" in condition_of(status, "Ready")["message"]
+
+
+def test_a_newer_schema_is_left_alone(world: World) -> None:
+    """A field that a newer CRD has and this operator does not know starts nothing."""
+    definition = yaml.safe_load(CRD_FILE.read_text())
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"]["properties"]["sparkle"] = {"type": "boolean"}
+    api = world.server.api()
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    name = definition["metadata"]["name"]
+    query = "?fieldManager=preftrain-tests&force=true"
+    api.call("PATCH", f"{path}/{name}{query}", definition, patch_type="apply-patch")
+    try:
+
+        def kept() -> bool:
+            job = world.jobs.create("probe", make_spec(sparkle=True, suspend=True))
+            found = "sparkle" in job["spec"]
+            api.call(
+                "DELETE",
+                f"/apis/preftrain.dev/v1alpha1/namespaces/{world.namespace}"
+                "/preferencetrainingjobs/probe",
+            )
+            return found
+
+        eventually(kept, "the newer schema is served")
+        world.jobs.create("run", make_spec(sparkle=True))
+        status = world.jobs.wait("run", "Accepted", "Unknown", "NewerSchema")
+        assert "spec.sparkle" in condition_of(status, "Accepted")["message"]
+        assert condition_of(status, "Stalled")["status"] == "True"
+        assert world.jobs.jobs() == []
+    finally:
+        install_crd(api)
+
+
+def test_a_name_that_another_owner_holds_is_not_taken_over(world: World) -> None:
+    """A foreign Job of the wanted name is left alone and told about."""
+    container = {"name": "main", "image": "none"}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    foreign = {"metadata": {"name": "run-r1-prepare"}, "spec": {"template": template}}
+    path = f"/apis/batch/v1/namespaces/{world.namespace}/jobs"
+    created = world.server.api().call("POST", path, foreign)
+    world.jobs.create("run")
+    status = world.jobs.wait("run", "Ready", "False", "NameTaken")
+    assert condition_of(status, "Reconciling")["status"] == "True"
+    found = world.jobs.jobs()
+    assert [job["metadata"]["uid"] for job in found] == [created["metadata"]["uid"]]
+
+
+def test_a_quota_is_told_and_waited_for(world: World) -> None:
+    """A quota that forbids the Job is no failure: it may be raised."""
+    path = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
+    world.server.api().call("POST", path, quota)
+    status = {"status": {"hard": {"count/jobs.batch": "0"}, "used": {"count/jobs.batch": "0"}}}
+    world.server.api().call("PATCH", f"{path}/none/status", status)
+    world.jobs.create("run")
+    found = world.jobs.wait("run", "Ready", "False", "QuotaExceeded")
+    assert condition_of(found, "Failed")["status"] == "False"
