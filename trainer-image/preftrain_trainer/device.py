@@ -5,10 +5,13 @@ loaded anything. Unsloth would train on the CPU instead, without a word.
 """
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
 from typing import Final, Literal
 
 from preftrain_api.spec import ComputeSpec
@@ -50,6 +53,28 @@ def find_device(compute: ComputeSpec) -> Device:
     if compute.accelerator == "CPU":
         return Device("CPU", platform.processor() or platform.machine(), bf16=False)
     return _first_gpu()
+
+
+def usable_cpus(cgroups: Path = Path("/sys/fs/cgroup")) -> int:
+    """How many CPUs this process may use, by affinity and by the container's limit.
+
+    Libraries count the machine's CPUs instead and start far more threads than can run, which
+    then wait for each other.
+    """
+    allowed = len(os.sched_getaffinity(0))
+    return max(1, min(allowed, ceil(_cpu_limit(cgroups) or allowed)))
+
+
+def _cpu_limit(cgroups: Path) -> float | None:
+    try:
+        if (unified := cgroups / "cpu.max").is_file():
+            quota, period = unified.read_text().split()
+        else:
+            quota = (cgroups / "cpu" / "cpu.cfs_quota_us").read_text()
+            period = (cgroups / "cpu" / "cpu.cfs_period_us").read_text()
+        return None if quota == "max" or int(quota) <= 0 else int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
 
 
 def _first_gpu() -> Device:

@@ -1,0 +1,96 @@
+"""Whether an adapter may be published."""
+
+from typing import Any
+
+import pytest
+
+from preftrain_api.report import Evaluation
+from preftrain_trainer.errors import BadSpec
+from preftrain_trainer.gates import judge, require_held_out, withheld
+from support.specs import resolved_spec
+
+
+def evaluation(**values: Any) -> Evaluation:
+    figures: dict[str, Any] = {
+        "pairs": 100,
+        "reward_accuracy": 0.62,
+        "accuracy_low": 0.52,
+        "accuracy_high": 0.71,
+        "reward_margin": 0.4,
+        "loss": 0.6,
+        "chosen_log_ratio": -2.0,
+    }
+    return Evaluation(**(figures | values))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "low", "verdicts"),
+    [
+        (100, 0.52, [True]),
+        (100, 0.5, [False]),
+        (100, 0.3, [False]),
+        (99, 0.9, []),
+        (1, 0.0, []),
+    ],
+)
+def test_the_default_gate_asks_for_more_than_chance(
+    pairs: int, low: float, verdicts: list[bool]
+) -> None:
+    """From 100 held-out pairs on the interval's lower end must be above 0.5; with fewer
+    nothing is judged.
+    """
+    judged = judge(evaluation(pairs=pairs, accuracy_low=low), resolved_spec())
+    assert [verdict.passed for verdict in judged] == verdicts
+
+
+@pytest.mark.parametrize(
+    ("metric", "operator", "threshold", "passed"),
+    [
+        ("RewardAccuracy", "AtLeast", 0.62, True),
+        ("RewardAccuracy", "GreaterThan", 0.62, False),
+        ("RewardMargin", "GreaterThan", 0.1, True),
+        ("EvalLoss", "LessThan", 0.6, False),
+        ("EvalLoss", "AtMost", 0.6, True),
+        ("ChosenLogRatio", "GreaterThan", -1.0, False),
+    ],
+)
+def test_a_gate_compares_its_metric_as_written(
+    metric: str, operator: str, threshold: float, passed: bool
+) -> None:
+    """Explicit gates are judged however few pairs there are."""
+    gate = {"metric": metric, "operator": operator, "threshold": threshold}
+    spec = resolved_spec(evaluation={"gates": [gate]})
+    (verdict,) = judge(evaluation(pairs=5), spec)
+    assert verdict.passed is passed
+
+
+def test_one_failed_gate_withholds_the_adapter() -> None:
+    """Unless the job publishes always, and then the verdicts stay on record."""
+    gates = [
+        {"metric": "RewardAccuracy", "operator": "GreaterThan", "threshold": 0.5},
+        {"metric": "RewardMargin", "operator": "GreaterThan", "threshold": 9.0},
+    ]
+    strict = resolved_spec(evaluation={"gates": gates})
+    always = resolved_spec(
+        evaluation={"gates": gates},
+        output={"uri": "file:///results", "publishPolicy": "Always"},
+    )
+    verdicts = judge(evaluation(), strict)
+    assert [verdict.passed for verdict in verdicts] == [True, False]
+    assert withheld(verdicts, strict)
+    assert not withheld(verdicts, always)
+
+
+def test_an_empty_list_of_gates_judges_nothing() -> None:
+    """Somebody who writes no gates at all switches the default off."""
+    assert judge(evaluation(), resolved_spec(evaluation={"gates": []})) == ()
+
+
+def test_gates_without_held_out_pairs_are_refused_before_training() -> None:
+    """A gate that can never be judged must not let an adapter through."""
+    gate = {"metric": "RewardAccuracy", "operator": "GreaterThan", "threshold": 0.5}
+    spec = resolved_spec(evaluation={"gates": [gate]})
+    with pytest.raises(BadSpec, match=r"evaluation\.gates"):
+        require_held_out(spec, 0)
+    require_held_out(spec, 1)
+    require_held_out(resolved_spec(), 0)

@@ -1,0 +1,42 @@
+"""The order in which examples are seen."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preftrain_trainer.order import training_order
+
+
+@given(
+    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=60),
+    batch_size=st.integers(1, 8),
+    steps=st.integers(1, 30),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_example_is_seen_equally_often(
+    lengths: list[int], batch_size: int, steps: int, seed: int
+) -> None:
+    """Whole batches only, and no example is ahead of another by more than one epoch."""
+    order = training_order(lengths, batch_size, steps, seed)
+    seen = Counter(order)
+    assert len(order) == steps * batch_size
+    assert max(seen.values()) - min(seen[i] for i in range(len(lengths))) <= 1
+
+
+def test_the_order_depends_on_the_seed_alone() -> None:
+    """The same seed repeats a run; another one shuffles anew."""
+    lengths = list(range(100))
+    assert training_order(lengths, 4, 25, 1) == training_order(lengths, 4, 25, 1)
+    assert training_order(lengths, 4, 25, 1) != training_order(lengths, 4, 25, 2)
+
+
+def test_batches_hold_similar_lengths_in_random_sequence() -> None:
+    """Padding is small, but short and long batches take turns."""
+    lengths = [(index * 37) % 400 for index in range(400)]
+    order = training_order(lengths, 8, 50, 42)
+    batches = [[lengths[i] for i in order[at : at + 8]] for at in range(0, 400, 8)]
+    assert max(max(batch) - min(batch) for batch in batches) <= 8
+    longest = [max(batch) for batch in batches]
+    assert longest != sorted(longest)
+    assert longest != sorted(longest, reverse=True)
