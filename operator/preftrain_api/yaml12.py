@@ -49,6 +49,8 @@ _INTEGER: Final = re.compile(
 _BASES: Final = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
+_BETWEEN_DIGITS: Final = re.compile(r"(?<=[0-9])_(?=[0-9])")
+
 _TAG: Final = "tag:yaml.org,2002:"
 _PLAIN: Final = "plain"
 """Tag of an unquoted scalar without a tag, whose kind its spelling decides."""
@@ -96,8 +98,8 @@ def read_scalar(text: str) -> str | int | float | bool | None:
         raise ValueError(f"{text} is no number that Kubernetes can hold; write a finite one")
     if text[0] not in ".+-0123456789":
         return text
-    # After a leading point Kubernetes takes no underscores.
-    digits = text if text[0] == "." else text.replace("_", "")
+    # After a leading point an underscore counts between digits only, elsewhere anywhere.
+    digits = _BETWEEN_DIGITS.sub("", text) if text[0] == "." else text.replace("_", "")
     number = _number(digits)
     return text if number is None else stored_number(number)
 
@@ -231,7 +233,7 @@ class _Construction:
         key: Hashable = self.value(node) if isinstance(node, ScalarNode) else None
         if isinstance(key, bool):
             return "true" if key else "false"
-        if isinstance(key, int):
+        if isinstance(key, int) and _INTEGER.fullmatch(node.value.replace("_", "")):
             return str(key)
         if not isinstance(key, str):
             _refuse(node, "a key must be a string; put it in quotes")

@@ -16,6 +16,11 @@ Schema = dict[str, Any]
 MAX_TIME_CHARACTERS: Final = 64
 """Longer than any RFC 3339 timestamp."""
 
+_CUT_BOUND: Final = (
+    "API servers cut fractional bounds to integers before they compare whole numbers; "
+    "use an inclusive maximum, or a rule"
+)
+
 _DROPPED: Final = frozenset({"title", "default", "propertyNames", "$defs"})
 _ORDER: Final = (
     "description",
@@ -102,7 +107,11 @@ def _structural(emitted: Schema, defs: Schema, where: str) -> Schema:
         node["maxLength"] = MAX_TIME_CHARACTERS
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if exclusive in node:
+            if not float(node[exclusive]).is_integer():
+                raise ValueError(f"{where}: {_CUT_BOUND}")
             node[bound], node[exclusive] = node[exclusive], True
+    if not float(node.get("minimum", 0)).is_integer():
+        raise ValueError(f"{where}: {_CUT_BOUND}")
     if "description" in node:
         node["description"] = " ".join(node["description"].split())
     unknown = node.keys() - set(_ORDER)

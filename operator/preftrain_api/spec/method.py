@@ -5,7 +5,7 @@ Names follow the papers: DPO (arXiv 2305.18290), ORPO (2403.07691), KTO (2402.01
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from preftrain_api.wire import CelRule, WireModel
 
@@ -32,6 +32,11 @@ Beta = Annotated[float, Field(gt=0, le=100)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
+_SMOOTHING_MESSAGE = (
+    "labelSmoothing must be less than 0.5; at 0.5 every label would be as likely wrong as right"
+)
+
+
 def _foreign_member(member: str, owner: str) -> str:
     return f"method.{member} belongs to type {owner}; remove it, or set method.type to {owner}"
 
@@ -48,18 +53,35 @@ class DpoLoss(WireModel):
 class DpoSpec(WireModel):
     """Direct preference optimisation and its relatives."""
 
+    # The bound itself is a rule, because API servers cut a fractional exclusive bound to an
+    # integer before they compare it with a whole number, and would refuse 0.
+    cel_rules: ClassVar[tuple[CelRule, ...]] = (
+        CelRule(
+            "!has(self.labelSmoothing) || self.labelSmoothing < 0.5",
+            _SMOOTHING_MESSAGE,
+            ".labelSmoothing",
+        ),
+    )
+
     beta: Beta = 0.1
     """Strength of the pull towards the reference model; for IPO it is the paper's tau.
     Default: 0.1."""
     losses: Annotated[tuple[DpoLoss, ...], Field(min_length=1, max_length=8)] | None = None
     """Terms of the loss. Default: one Sigmoid of weight 1."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0
+    label_smoothing: Annotated[float, Field(ge=0, le=0.5)] = 0
     """Assumed share of swapped labels. Default: 0."""
     ld_alpha: Annotated[float, Field(ge=0, le=1)] | None = None
     """Length-desensitised DPO (arXiv 2409.06411): weight of the tokens beyond the shorter
     answer. Default: off."""
     discopop_tau: Annotated[float, Field(gt=0, le=100)] | None = None
     """Temperature of the Discopop loss (arXiv 2406.08414). Default: 0.05."""
+
+    @field_validator("label_smoothing")
+    @classmethod
+    def _labels_say_something(cls, smoothing: float) -> float:
+        if smoothing >= 0.5:
+            raise ValueError(_SMOOTHING_MESSAGE)
+        return smoothing
 
 
 class OrpoSpec(WireModel):
