@@ -34,8 +34,8 @@ def config_map(name: str) -> dict[str, object]:
 def test_a_namespace_is_the_tests_own(control_plane: ApiServer, namespace: str) -> None:
     """Each test gets a new, empty namespace, named after it."""
     assert namespace.startswith("test-a-namespace-is-the-tests-own")
-    listed = control_plane.api().get(CONFIG_MAPS.format(namespace))
-    assert listed["items"] == []
+    pods = control_plane.api().get(f"/api/v1/namespaces/{namespace}/pods")
+    assert pods["items"] == []
 
 
 def test_the_job_controller_makes_a_jobs_pod(control_plane: ApiServer, namespace: str) -> None:
