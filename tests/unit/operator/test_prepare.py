@@ -1,0 +1,154 @@
+"""From the prepare Job's end to the next step."""
+
+import json
+from typing import Any
+
+import pytest
+
+from preftrain_operator.core.observed import Refusal
+from support.situations import (
+    SPEC,
+    after,
+    condition,
+    make_child,
+    make_pod,
+    plan_for,
+    started,
+)
+from support.training_jobs import ARTIFACT, TRAIN
+
+COMPLETE: dict[str, Any] = {"Complete": {}}
+FAILED: dict[str, Any] = {"Failed": {"reason": "PodFailurePolicy"}}
+
+
+def ended(exit_code: int, message: object, conditions: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """A started job, its finished prepare Job and the pod."""
+    child = make_child("prepare", conditions=conditions)
+    text = message if isinstance(message, str) else json.dumps(message)
+    return started(), child, make_pod(child, exit_code=exit_code, message=text)
+
+
+def test_verdict_train_records_the_pins_and_reserves_the_first_attempt() -> None:
+    """One status write, one create, one Event; the training pod is told the pins."""
+    job, child, pod = ended(0, TRAIN, COMPLETE)
+    plan = plan_for(job, child, pods=(pod,))
+    assert plan.status is not None
+    assert plan.status.resolved is not None
+    assert plan.status.resolved.pins is not None
+    assert plan.status.resolved.spec_hash is not None
+    assert [ref.name for ref in plan.status.job_refs] == ["run-r1-prepare", "run-r1-1"]
+    assert plan.status.job_refs[0].uid == child["metadata"]["uid"]
+    assert condition(plan, "DataReady") == ("True", "Prepared")
+    assert condition(plan, "Running") == ("False", "Pending")
+    assert plan.create is not None
+    annotations = plan.create["spec"]["template"]["metadata"]["annotations"]
+    told = json.loads(annotations["preftrain.dev/run-spec"])
+    assert told["pins"] == TRAIN["pins"]
+    assert told["specHash"] == plan.status.resolved.spec_hash
+    assert told["identity"]["attempt"] == 1
+
+
+def test_verdict_adopted_ends_well_without_training() -> None:
+    """The existing adapter is the result."""
+    verdict = {"stage": "Prepare", "verdict": "Adopted", "artifact": ARTIFACT}
+    job, child, pod = ended(0, verdict, COMPLETE)
+    plan = plan_for(job, child, pods=(pod,))
+    assert condition(plan, "Succeeded") == ("True", "AdoptedExistingArtifact")
+    assert condition(plan, "Published") == ("True", "Published")
+    assert plan.create is None
+    assert plan_for(after(job, plan), child, pods=(pod,)).is_empty
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason"),
+    [
+        (64, "BadSpec"),
+        (65, "DataRefused"),
+        (66, "ModelUnavailable"),
+        (69, "ObjectStoreUnavailable"),
+        (70, "InternalError"),
+        (1, "InternalError"),
+        (137, "Killed"),
+    ],
+)
+def test_a_failed_prepare_is_the_verdict(exit_code: int, reason: str) -> None:
+    """The exit code decides, the message speaks."""
+    job, child, pod = ended(exit_code, "what went wrong", FAILED)
+    plan = plan_for(job, child, pods=(pod,))
+    assert condition(plan, "Failed") == ("True", reason)
+    assert condition(plan, "DataReady") == ("False", reason)
+    assert "what went wrong" in plan.events[0].message
+    assert plan.events[0].key == "Terminal"
+
+
+def test_a_job_that_ended_before_its_pod_was_seen_to_is_looked_at_live() -> None:
+    """A Job's event may overtake its pod's: the cache is not believed."""
+    job, child = started(), make_child("prepare", conditions=COMPLETE)
+    assert plan_for(job, child).look_again
+    assert plan_for(job, child, pods=(make_pod(child, phase="Running"),)).look_again
+
+
+def test_a_lost_result_does_not_stop_the_run() -> None:
+    """Pod and message gone: training goes on and pins by itself, as when prepare is skipped."""
+    job, child = started(), make_child("prepare", conditions=COMPLETE)
+    plan = plan_for(job, child, live=True)
+    assert condition(plan, "DataReady") == ("True", "Prepared")
+    assert plan.create is not None
+    assert plan.create["metadata"]["name"] == "run-r1-1"
+
+
+def test_of_a_lost_refusal_the_exit_code_is_read_from_the_job() -> None:
+    """The Job controller writes the exit code into the condition's message."""
+    text = "Container trainer for pod team/x failed with exit code 65 matching FailJob rule"
+    conditions = {"Failed": {"reason": "PodFailurePolicy", "message": text}}
+    job, child = started(), make_child("prepare", conditions=conditions)
+    plan = plan_for(job, child, live=True)
+    assert condition(plan, "Failed") == ("True", "DataRefused")
+
+
+def test_a_missing_prepare_job_is_created_again_after_a_live_look() -> None:
+    """Between reservation and creation lies a crash; absence in the cache proves nothing."""
+    job = started()
+    assert plan_for(job).look_again
+    plan = plan_for(job, live=True)
+    assert plan.status is None
+    assert plan.create is not None
+    assert plan.create["metadata"]["name"] == "run-r1-prepare"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "reason", "terminal"),
+    [
+        ("Denied", "exceeded quota: none", "QuotaExceeded", False),
+        ("Denied", "a policy says no", "AdmissionRejected", False),
+        ("NameTaken", "belongs to another owner", "NameTaken", False),
+        ("Invalid", "spec.template.spec.affinity: no", "AdmissionRejected", True),
+    ],
+)
+def test_a_refused_creation_is_told(kind: Any, message: str, reason: str, terminal: bool) -> None:
+    """What people can lift is waited for; what asking again cannot mend is the end."""
+    job, refusal = started(), Refusal("run-r1-prepare", kind, message)
+    plan = plan_for(job, live=True, refusal=refusal)
+    assert plan.create is None
+    assert condition(plan, "Ready") == ("False", reason)
+    assert condition(plan, "Failed")[0] == ("True" if terminal else "False")
+    if not terminal:
+        assert plan.requeue_after == 30
+        again = plan_for(after(job, plan), live=True)
+        assert again.status is None, "the telling does not flap"
+        assert again.create is not None
+
+
+def test_suspended_when_prepare_ends_nothing_is_reserved() -> None:
+    """The verdict is kept, training waits for the user."""
+    job, child, pod = ended(0, TRAIN, COMPLETE)
+    suspended = {**job, "spec": {**SPEC, "suspend": True}}
+    plan = plan_for(suspended, child, pods=(pod,))
+    assert plan.create is None
+    assert condition(plan, "Suspended") == ("True", "Suspended")
+    assert condition(plan, "DataReady") == ("True", "Prepared")
+    held = after(suspended, plan)
+    assert plan_for(held, child, pods=(pod,)).is_empty
+    resumed = plan_for({**held, "spec": SPEC}, child, pods=(pod,))
+    assert resumed.create is not None
+    assert resumed.create["metadata"]["name"] == "run-r1-1"
