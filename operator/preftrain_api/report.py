@@ -17,6 +17,7 @@ class Finding(WireModel):
     name: Name
     """Which check, for example identicalPairs or NonFinite."""
     severity: Literal["Info", "Warning", "Error"]
+    """How bad it is; an Error ends the run."""
     message: Text
     """One sentence with the figures."""
     count: Count | None = None
@@ -37,23 +38,32 @@ class DataReport(WireModel):
     dropped_rows: Count = 0
     """Rows left out as unusable."""
     findings: Annotated[tuple[Finding, ...], Field(max_length=16)] = ()
+    """What the audit noticed."""
 
 
 class Metrics(WireModel):
     """The latest values of the few figures that tell how a run is doing."""
 
     loss: float | None = None
+    """Training loss."""
     reward_margin: float | None = None
     """Mean of beta-scaled log-ratio of chosen minus rejected."""
     reward_accuracy: float | None = None
     """Share of pairs whose chosen answer has the larger reward; ties count as wrong."""
     rewards_chosen: float | None = None
+    """Mean reward of the preferred answers."""
     rewards_rejected: float | None = None
+    """Mean reward of the other answers."""
     learning_rate: float | None = None
+    """Learning rate of the latest step."""
     grad_norm: float | None = None
+    """Norm of the gradients before clipping."""
     eval_loss: float | None = None
+    """Loss on the held-out pairs."""
     eval_reward_margin: float | None = None
+    """Reward margin on the held-out pairs."""
     eval_reward_accuracy: float | None = None
+    """Reward accuracy on the held-out pairs."""
 
 
 class Evaluation(WireModel):

@@ -3,7 +3,7 @@
 Kubernetes takes YAML by its own rules: the numbers of YAML 1.2 (`5e-6`, `0o17`), the
 booleans of YAML 1.1 (`yes`, `on`), dates as plain strings. A manifest must mean the same on
 the command line and in a cluster, so the scalars here follow what a real API server does
-(measured; docs/adr/0001-manifests-read-as-kubernetes-reads-them.md). What it reads in a
+(measured; docs/adr/0002-manifests-read-as-kubernetes-reads-them.md). What it reads in a
 surprising way and nobody needs, such as tags and repeated keys, is refused.
 """
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from preftrain_api.crd.definition import render
 from preftrain_api.group import PLURAL
+from preftrain_api.reference import pages
 
 _REPOSITORY = Path(__file__).parents[3]
 
 
 def generated_files() -> dict[str, str]:
     """Text of every generated file by its path in the repository."""
-    return {f"crds/{PLURAL}.yaml": render()}
+    return {f"crds/{PLURAL}.yaml": render(), **pages()}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,9 +22,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     parser.add_argument("--root", type=Path, default=_REPOSITORY, help="the repository")
     options = parser.parse_args(argv)
+    files = generated_files()
     stale = [
         name
-        for name, text in generated_files().items()
+        for name, text in files.items()
         if not (options.root / name).exists() or (options.root / name).read_text() != text
     ]
     if options.check:
@@ -33,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     for name in stale:
         path = options.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(generated_files()[name])
+        path.write_text(files[name])
     return 0
 
 

@@ -21,13 +21,13 @@ def _revision(of: str) -> str:
 
 _RAISED: Final = f"{_revision('self')} > {_revision('oldSelf')}"
 
-_NAME_RULE: Final = CelRule(
+NAME_RULE: Final = CelRule(
     f"size(self.metadata.name) <= {MAX_NAME_CHARACTERS} && "
     f"self.metadata.name.matches('{NAME_PATTERN}')",
     NAME_MESSAGE,
     ".metadata.name",
 )
-_RERUN_RULE: Final = CelRule(
+RERUN_RULE: Final = CelRule(
     f"!({_STARTED}) || ({_ENDED}) || !({_RAISED})",
     "spec.runRevision can be raised only once the run has ended (status.completionTime is "
     "set); wait for its end, or delete the job and create it anew",
@@ -56,8 +56,8 @@ def _is_required(field: str) -> bool:
 
 
 ROOT_RULES: Final = (
-    _NAME_RULE,
-    _RERUN_RULE,
+    NAME_RULE,
+    RERUN_RULE,
     # managedBy never changes at all; the spec has a rule of its own for it.
     *(_frozen_rule(field) for field in FROZEN_FIELDS if field != "managedBy"),
 )
