@@ -11,6 +11,7 @@ from typing import Final, Literal
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_trainer.device import Device
 from preftrain_trainer.errors import BadSpec
+from preftrain_trainer.methods import method_of
 
 Precision = Literal["BF16", "FP16", "FP32"]
 Optimizer = Literal["AdamW", "AdamW8bit"]
@@ -53,8 +54,6 @@ class Fit:
             "precision": self.precision,
             "optimizer": self.optimizer,
             "device": self.device.name,
-            "totalSteps": str(self.total_steps),
-            "warmupSteps": str(self.warmup_steps),
         }
 
 
@@ -62,9 +61,13 @@ def fit(spec: PreferenceTrainingJobSpec, pairs: int, device: Device) -> Fit:
     """Lay out the resolved `spec` for `pairs` training examples on `device`.
 
     Raises:
-        BadSpec: the device cannot do what the spec asks for; the sentence names the field.
+        BadSpec: method or device cannot do what the spec asks for; the sentence
+            names the field.
     """
     training = _of(spec)
+    # Its own refusals come now, not after minutes of loading.
+    method = method_of(spec.method)
+    method.objective(spec.method)
     if spec.model.quantization == "NF4" and device.kind == "CPU":
         raise BadSpec(
             "model.quantization must be None when compute.accelerator is CPU, because 4-bit "

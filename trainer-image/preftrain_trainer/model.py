@@ -153,8 +153,8 @@ def _quieten_libraries() -> None:
     import transformers
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
 def _check_config(
