@@ -48,13 +48,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer what a file is."""
         self._answer(with_body=False)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
 
     def _answer(self, *, with_body: bool) -> None:
         parts = self.path.partition("?")[0].strip("/").split("/")
         if parts[0] == "api":
-            self._info(parts[1], "/".join(parts[2:4]), parts[5] if len(parts) > 5 else "main")
+            if parts[4:5] == ["tree"]:
+                self._tree(parts[1], "/".join(parts[2:4]))
+            else:
+                self._info(parts[1], "/".join(parts[2:4]), parts[5] if len(parts) > 5 else "main")
             return
         kind = "models"
         if parts[0] == "datasets":
@@ -64,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, b"", {"X-Error-Code": "EntryNotFound"}, with_body)
             return
         data = path.read_bytes()
-        headers = {"ETag": f'"{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"'}
+        headers = {"ETag": f'"{_blob_id(path)}"'}
         self._send(200, data, {**headers, "X-Repo-Commit": COMMIT}, with_body)
 
     def _info(self, kind: str, name: str, revision: str) -> None:
@@ -89,6 +92,20 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"})
 
+    def _tree(self, kind: str, name: str) -> None:
+        folder = self.server.root / kind / name
+        files = [
+            {
+                "type": "file",
+                "path": path.relative_to(folder).as_posix(),
+                "size": path.stat().st_size,
+                "oid": _blob_id(path),
+            }
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
+        self._send(200, json.dumps(files).encode(), {"Content-Type": "application/json"})
+
     def _send(
         self, status: int, body: bytes, headers: dict[str, str], with_body: bool = True
     ) -> None:
@@ -99,3 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if with_body:
             self.wfile.write(body)
+
+
+def _blob_id(path: Path) -> str:
+    return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from preftrain_api.exit_codes import ExitCode
-from preftrain_trainer.errors import TrainerError
-from preftrain_trainer.stop import StopRequest
+from preftrain_trainer.errors import Preempted, TrainerError
+from preftrain_trainer.stop import MESSAGE, StopNow, StopRequest
 
 if TYPE_CHECKING:
     from preftrain_api.report import Artifact, DataReport
@@ -46,14 +46,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request helps nobody
         command: _Command = arguments.command
         return command(arguments, stop, started)
-    except Exception as error:  # noqa: BLE001 - the outermost place, where errors become codes
+    except (Exception, StopNow) as error:  # noqa: BLE001 - the outermost place
         return _explain(error)[0]
 
 
-def _explain(error: Exception) -> tuple[int, str]:
+def _explain(error: Exception | StopNow) -> tuple[int, str]:
     """Exit code and sentence of an error; says it on stderr too."""
+    if isinstance(error, StopNow):
+        error = Preempted(MESSAGE)
     if isinstance(error, TrainerError):
         code, sentence = error.exit_code, str(error)
     else:
@@ -117,7 +120,7 @@ def _prepare(arguments: argparse.Namespace, stop: StopRequest, _started: float) 
             run.prepare(read_run_spec(arguments.run_spec), workspace, stop)
         )
 
-    def refuse(message: str, error: Exception) -> "PrepareResult":
+    def refuse(message: str, error: BaseException) -> "PrepareResult":
         from preftrain_trainer import report
 
         return report.refused(message, *_evidence(error))
@@ -146,7 +149,7 @@ def _train(arguments: argparse.Namespace, stop: StopRequest, started: float) -> 
             ending = run.train(told, workspace, board, stop, started)
         return ending.code, ending.result
 
-    def fail(message: str, error: Exception) -> "TrainResult":
+    def fail(message: str, error: BaseException) -> "TrainResult":
         from preftrain_trainer import report
 
         gpu_seconds = time.monotonic() - started if holds_gpu else None
@@ -157,7 +160,7 @@ def _train(arguments: argparse.Namespace, stop: StopRequest, started: float) -> 
 
 def _in_pod(
     work: Callable[[], tuple[int, "PrepareResult | TrainResult"]],
-    fail: Callable[[str, Exception], "PrepareResult | TrainResult"],
+    fail: Callable[[str, BaseException], "PrepareResult | TrainResult"],
     workspace: "Workspace",
     stop: StopRequest,
 ) -> int:
@@ -167,7 +170,7 @@ def _in_pod(
         code, result = work()
         if result.message:
             print(f"preftrain: {result.message}", file=sys.stderr)
-    except Exception as error:  # noqa: BLE001 - the outermost place, where errors become codes
+    except (Exception, StopNow) as error:  # noqa: BLE001 - the outermost place
         stop.settle()
         code, sentence = _explain(error)
         result = fail(sentence, error)
@@ -181,7 +184,7 @@ def _in_pod(
     return code
 
 
-def _evidence(error: Exception) -> "tuple[DataReport | None, Artifact | None]":
+def _evidence(error: BaseException) -> "tuple[DataReport | None, Artifact | None]":
     from preftrain_trainer.audit import RefusedData
     from preftrain_trainer.publish import PlaceTaken
 

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -277,7 +278,7 @@ def explain(error: Exception, place: PlaceRef, endpoint: str) -> TrainerError:
             f"there are no credentials; set {place.field}.secretRef to a Secret with "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod an identity"
         )
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, EndpointConnectionError | HTTPClientError):
         return place.unreachable(
             f"{host} does not answer; check {place.field}.s3.endpoint and the network "
             f"({type(error).__name__})"

@@ -1,6 +1,6 @@
 """The request to end, as SIGTERM brings it: to a pod that is preempted, suspended or deleted.
 
-Between stages the signal raises `Preempted` at once. Where work must first be brought to a
+Between stages the signal raises `StopNow` at once. Where work must first be brought to a
 safe point (inside training, between two uploads), `deferred` holds it back and the code there
 asks `requested` or calls `check`.
 """
@@ -13,6 +13,13 @@ from types import FrameType
 from preftrain_trainer.errors import Preempted
 
 MESSAGE = "asked to end before the run was complete; it goes on with the next attempt"
+
+
+class StopNow(BaseException):
+    """Ends a stage from wherever it is; `__main__` reports it as `Preempted`.
+
+    No `Exception`, because client libraries catch those and try again.
+    """
 
 
 class StopRequest:
@@ -38,8 +45,8 @@ class StopRequest:
     def check(self) -> None:
         """Go on only when nobody asked for the end.
 
-        Libraries may swallow the exception that the signal raised inside them, so stages
-        call this when they come back from one.
+        Libraries may swallow what the signal raised inside them, so stages call this when they
+        come back from one.
 
         Raises:
             Preempted: the end was asked for.
@@ -59,4 +66,4 @@ class StopRequest:
     def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         self.requested = True
         if not self._deferrals:
-            raise Preempted(MESSAGE)
+            raise StopNow

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from preftrain_trainer.errors import Preempted
-from preftrain_trainer.stop import StopRequest
+from preftrain_trainer.stop import StopNow, StopRequest
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def stop() -> Iterator[StopRequest]:
 
 
 def test_a_signal_ends_a_stage_at_once(stop: StopRequest) -> None:
-    """SIGTERM becomes Preempted wherever the main thread is."""
-    with pytest.raises(Preempted):
+    """SIGTERM ends whatever the main thread does, and the next check too."""
+    with pytest.raises(StopNow):
         os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(Preempted):
         stop.check()
@@ -33,7 +33,7 @@ def test_a_deferred_signal_is_noted(stop: StopRequest) -> None:
     with stop.deferred():
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.requested
-    with pytest.raises(Preempted):
+    with pytest.raises(StopNow):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
