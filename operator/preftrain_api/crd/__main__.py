@@ -13,7 +13,13 @@ _REPOSITORY = Path(__file__).parents[3]
 
 def generated_files() -> dict[str, str]:
     """Text of every generated file by its path in the repository."""
-    return {f"crds/{PLURAL}.yaml": render(), **pages()}
+    definition = render()
+    return {
+        f"crds/{PLURAL}.yaml": definition,
+        # Helm can only template files below the chart.
+        f"charts/preftrain/files/{PLURAL}.yaml": definition,
+        **pages(),
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
