@@ -41,21 +41,30 @@ class OperatorProcess:
             **{key: value for key, value in os.environ.items() if not key.startswith("PREFTRAIN_")},
             **{f"PREFTRAIN_{key}": value for key, value in chosen.items()},
             "KUBECONFIG": str(kubeconfig),
-            "PYTHONPATH": str(ROOT / "operator"),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "tests")),
         }
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it and wait until its caches are filled."""
+    def start(self, die: str = "") -> None:
+        """Start it and wait until its caches are filled.
+
+        Args:
+            die: `before:3` makes it end by SIGKILL right before its third write, `after:3`
+                right after it.
+        """
         seen = len(self.log())
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "preftrain_operator"],
-                env=self._environment,
+                [sys.executable, "-m", "support.dying_operator" if die else "preftrain_operator"],
+                env={**self._environment, "DIE": die},
                 stderr=log,
                 stdout=log,
             )
-        eventually(lambda: "started with" in self.log()[seen:], "the operator has started")
+        eventually(lambda: "started with" in self.log()[seen:], "the operator has started", 90)
+
+    def has_died(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def kill(self) -> None:
         """End it by SIGKILL."""

@@ -25,9 +25,35 @@ class World:
     kubelet: Kubelet
 
 
+@pytest.fixture(scope="module")
+def operator_for_all(
+    crd_installed: ApiServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """One operator for all namespaces and all tests of a file: it takes seconds to start."""
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    operator = OperatorProcess(crd_installed.kubeconfig, "", log)
+    operator.start()
+    yield operator
+    operator.kill()
+    assert "Traceback" not in operator.log(), operator.log()
+
+
+@pytest.fixture
+def world(crd_installed: ApiServer, namespace: str, operator_for_all: OperatorProcess) -> World:
+    """A namespace of the test's own under the operator of all."""
+    api = crd_installed.api()
+    return World(
+        crd_installed,
+        namespace,
+        operator_for_all,
+        TrainingJobs(api, namespace),
+        Kubelet(api, namespace),
+    )
+
+
 @pytest.fixture
 def idle_world(crd_installed: ApiServer, namespace: str, tmp_path: Path) -> Iterator[World]:
-    """The world before the operator is started."""
+    """A world whose operator is the test's own, to start and to kill."""
     api = crd_installed.api()
     operator = OperatorProcess(crd_installed.kubeconfig, namespace, tmp_path / "operator.log")
     yield World(
@@ -40,10 +66,3 @@ def idle_world(crd_installed: ApiServer, namespace: str, tmp_path: Path) -> Iter
     operator.kill()
     log = operator.log()
     assert "Traceback" not in log, log
-
-
-@pytest.fixture
-def world(idle_world: World) -> World:
-    """The world with a running operator."""
-    idle_world.operator.start()
-    return idle_world

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
-from support.control_plane import CRD_FILE, install_crd
 from support.operator_world import World
 from support.training_jobs import condition_of, make_spec
-from support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -36,38 +33,6 @@ def test_an_image_that_is_not_allowed_is_refused(world: World) -> None:
     world.jobs.create("run", make_spec(compute=compute))
     status = world.jobs.wait("run", "Accepted", "False", "ImageNotAllowed")
     assert "elsewhere/miner:latest" in condition_of(status, "Ready")["message"]
-
-
-def test_a_newer_schema_is_left_alone(world: World) -> None:
-    """A field that a newer CRD has and this operator does not know starts nothing."""
-    definition = yaml.safe_load(CRD_FILE.read_text())
-    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    schema["properties"]["spec"]["properties"]["sparkle"] = {"type": "boolean"}
-    api = world.server.api()
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    name = definition["metadata"]["name"]
-    query = "?fieldManager=preftrain-tests&force=true"
-    api.call("PATCH", f"{path}/{name}{query}", definition, patch_type="apply-patch")
-    try:
-
-        def kept() -> bool:
-            job = world.jobs.create("probe", make_spec(sparkle=True, suspend=True))
-            found = "sparkle" in job["spec"]
-            api.call(
-                "DELETE",
-                f"/apis/preftrain.dev/v1alpha1/namespaces/{world.namespace}"
-                "/preferencetrainingjobs/probe",
-            )
-            return found
-
-        eventually(kept, "the newer schema is served")
-        world.jobs.create("run", make_spec(sparkle=True))
-        status = world.jobs.wait("run", "Accepted", "Unknown", "NewerSchema")
-        assert "spec.sparkle" in condition_of(status, "Accepted")["message"]
-        assert condition_of(status, "Stalled")["status"] == "True"
-        assert world.jobs.jobs() == []
-    finally:
-        install_crd(api)
 
 
 def test_a_name_that_another_owner_holds_is_not_taken_over(world: World) -> None:

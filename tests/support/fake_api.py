@@ -1,0 +1,170 @@
+"""A small API server in memory: versions, conflicts, names, preconditions, selectors.
+
+For tests of the operator's runtime that need faults at exact points; what a real API server
+does is tested against one.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from preftrain_operator.kube.errors import AlreadyExists, Conflict, NotFound
+from preftrain_operator.kube.port import Kind, Page
+
+Json = dict[str, Any]
+
+
+class Killed(BaseException):
+    """The operator's process ends here; no handler of its own may catch it."""
+
+
+class FakeApi:
+    """`KubePort` in memory.
+
+    Attributes:
+        writes: every write that was carried out, as (verb, kind, name).
+        before_write: called with the number of the write, from 1, before it is carried out.
+        after_write: called after it, before the answer is given.
+    """
+
+    def __init__(self) -> None:
+        self._versions = itertools.count(1)
+        self._version = 0
+        self._items: dict[tuple[Kind, str, str], Json] = {}
+        self.writes: list[tuple[str, Kind, str]] = []
+        self.reads: list[tuple[str, Kind, str]] = []
+        self.before_write: Callable[[int], None] = lambda number: None
+        self.after_write: Callable[[int], None] = lambda number: None
+
+    def put(self, kind: Kind, item: Json) -> Json:
+        """Store an object as somebody else would: a new one, or a newer version."""
+        item = copy.deepcopy(item)
+        self._version = next(self._versions)
+        item["metadata"]["resourceVersion"] = str(self._version)
+        self._items[kind, item["metadata"]["namespace"], item["metadata"]["name"]] = item
+        return copy.deepcopy(item)
+
+    def take(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """Delete an object as somebody else would."""
+        self._version = next(self._versions)
+        return self._items.pop((kind, namespace, name), None)
+
+    def items(self, kind: Kind) -> list[Json]:
+        """All objects of a kind."""
+        return [copy.deepcopy(item) for (found, _, _), item in self._items.items() if found is kind]
+
+    async def pages(
+        self, kind: Kind, namespace: str | None, *, labels: str = ""
+    ) -> AsyncIterator[Page]:
+        """See `KubePort`; one page, equality and existence selectors."""
+        self.reads.append(("list", kind, ""))
+        found = [
+            item
+            for item in self.items(kind)
+            if namespace in (None, item["metadata"]["namespace"]) and _selected(item, labels)
+        ]
+        yield Page(tuple(found), str(self._version))
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """See `KubePort`."""
+        self.reads.append(("get", kind, name))
+        return copy.deepcopy(self._find(kind, namespace, name))
+
+    async def create(self, kind: Kind, namespace: str, body: Json) -> Json:
+        """See `KubePort`."""
+        name = body["metadata"]["name"]
+
+        def do() -> Json:
+            if (kind, namespace, name) in self._items:
+                raise AlreadyExists(f"{name} exists")
+            item = copy.deepcopy(body)
+            item["metadata"] |= {
+                "namespace": namespace,
+                "uid": f"uid-of-{name}-{len(self.writes)}",
+                "creationTimestamp": "2026-11-23T12:00:00Z",
+            }
+            return self.put(kind, item)
+
+        return self._write("create", kind, name, do)
+
+    async def patch_status(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """See `KubePort`."""
+
+        def do() -> Json:
+            item = self._guarded(kind, namespace, name, patch["metadata"])
+            item["status"] = _merged(item.get("status") or {}, patch["status"])
+            return self.put(kind, item)
+
+        return self._write("patch_status", kind, name, do)
+
+    async def patch(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """See `KubePort`."""
+
+        def do() -> Json:
+            item = self._guarded(kind, namespace, name, patch["metadata"])
+            item["spec"] = _merged(item["spec"], patch["spec"])
+            return self.put(kind, item)
+
+        return self._write("patch", kind, name, do)
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool
+    ) -> Json:
+        """See `KubePort`; dependents are deleted at once."""
+
+        def do() -> Json:
+            item = self._guarded(kind, namespace, name, {"uid": uid})
+            self.take(kind, namespace, name)
+            for pod in self.items(Kind.PODS):
+                owners = pod["metadata"].get("ownerReferences", ())
+                if any(owner["uid"] == item["metadata"]["uid"] for owner in owners):
+                    self.take(Kind.PODS, namespace, pod["metadata"]["name"])
+            return {"kind": "Status"}
+
+        return self._write("delete", kind, name, do)
+
+    def _write(self, verb: str, kind: Kind, name: str, do: Callable[[], Json]) -> Json:
+        number = len(self.writes) + 1
+        self.before_write(number)
+        answer = do()
+        self.writes.append((verb, kind, name))
+        self.after_write(number)
+        return answer
+
+    def _find(self, kind: Kind, namespace: str, name: str) -> Json:
+        item = self._items.get((kind, namespace, name))
+        if item is None:
+            raise NotFound(f"{name} not found", 404)
+        return item
+
+    def _guarded(self, kind: Kind, namespace: str, name: str, expected: Json) -> Json:
+        item = copy.deepcopy(self._find(kind, namespace, name))
+        for field in ("uid", "resourceVersion"):
+            if field in expected and expected[field] != item["metadata"][field]:
+                raise Conflict(f"{name}: another {field}", 409)
+        return item
+
+
+def _merged(old: Any, patch: Any) -> Any:
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(old) if isinstance(old, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merged(merged.get(key), value)
+    return merged
+
+
+def _selected(item: Json, selector: str) -> bool:
+    labels = item["metadata"].get("labels") or {}
+    for term in filter(None, selector.split(",")):
+        key, equals, value = term.partition("=")
+        if key not in labels or (equals and labels[key] != value):
+            return False
+    return True
