@@ -4,6 +4,7 @@ The exit code says which kind of end it was; the result says the rest. A pod tha
 readable result is judged by its exit code alone.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -68,27 +69,36 @@ class TrainResult(WireModel):
 
 
 def fits(result: PrepareResult | TrainResult) -> bytes:
-    """The termination message for `result`: its JSON, with findings dropped from the end and
-    at last the message shortened until it fits into 4 KiB.
+    """The termination message for `result`: its JSON, shortened until it fits into 4 KiB.
+
+    Findings go first, from the last one on, then those of the data report, then what Auto
+    became; at last the message is cut. What decides about the run always stays.
 
     Raises:
-        ValueError: when even that is too long, which the bounds of the fields exclude.
+        ValueError: when even that is too long, because the places' URIs are longer than any
+            that a spec allows.
     """
-    candidates: list[PrepareResult | TrainResult] = [result]
-    if isinstance(result, TrainResult):
-        kept = result.findings
-        while kept:
-            kept = kept[:-1]
-            candidates.append(result.model_copy(update={"findings": kept}))
-    elif result.data_report is not None:
-        kept = result.data_report.findings
-        while kept:
-            kept = kept[:-1]
-            report = result.data_report.model_copy(update={"findings": kept})
-            candidates.append(result.model_copy(update={"data_report": report}))
-    candidates.append(candidates[-1].model_copy(update={"message": result.message[:128]}))
-    for candidate in candidates:
+    text = b""
+    for candidate in _ever_shorter(result):
         text = candidate.model_dump_json(by_alias=True, exclude_none=True).encode()
         if len(text) <= MAX_RESULT_BYTES:
             return text
     raise ValueError(f"a result of {len(text)} bytes does not fit a termination message")
+
+
+def _ever_shorter(
+    result: PrepareResult | TrainResult,
+) -> Iterator[PrepareResult | TrainResult]:
+    yield result
+    while isinstance(result, TrainResult) and result.findings:
+        result = result.model_copy(update={"findings": result.findings[:-1]})
+        yield result
+    while result.data_report is not None and result.data_report.findings:
+        kept = result.data_report.findings[:-1]
+        report = result.data_report.model_copy(update={"findings": kept})
+        result = result.model_copy(update={"data_report": report})
+        yield result
+    if isinstance(result, TrainResult):
+        result = result.model_copy(update={"resolved": None})
+        yield result
+    yield result.model_copy(update={"message": result.message[:128]})

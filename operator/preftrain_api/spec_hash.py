@@ -7,6 +7,7 @@ run (compute), deadlines, secrets, endpoints and places of output never enter.
 
 import hashlib
 import json
+from operator import itemgetter
 from typing import Any, Final
 
 from preftrain_api.report import Pins
@@ -32,10 +33,13 @@ def spec_hash(spec: PreferenceTrainingJobSpec, pins: Pins) -> str:
         if value is None:
             continue
         if isinstance(value, tuple):
-            decisive[member] = [item.model_dump(exclude_defaults=True) for item in value]
+            # Guards are a map by name: an API server may hand them back in another order.
+            guards = [item.model_dump(exclude_defaults=True) for item in value]
+            decisive[member] = sorted(guards, key=itemgetter("name"))
             continue
         fields = value.model_dump(exclude_defaults=True)
         decisive[member] = {key: item for key, item in fields.items() if key not in _NOT_DECISIVE}
+    decisive["lora"]["target_modules"] = sorted(decisive["lora"]["target_modules"])
     if pins.data_digest is not None:
         decisive["dataset"] = {
             key: item for key, item in decisive["dataset"].items() if key not in _PINNED
