@@ -133,7 +133,7 @@ class ControlPlane:
     def stop(self) -> None:
         """End all programs, clients first; their data stay."""
         for component in reversed(self.components):
-            processes.stop(self._service(component), grace_seconds=_GRACE_SECONDS)
+            processes.stop(self._started(component), grace_seconds=_GRACE_SECONDS)
 
     def start_component(self, component: str) -> None:
         """Start one program and wait until it serves."""
@@ -142,24 +142,24 @@ class ControlPlane:
 
     def restart(self, component: str) -> None:
         """End one program in an orderly way and start it again on the same port and data."""
-        processes.stop(self._service(component), grace_seconds=_GRACE_SECONDS)
+        processes.stop(self._started(component), grace_seconds=_GRACE_SECONDS)
         self.start_component(component)
 
     def kill(self, component: str) -> None:
         """End one program by SIGKILL; `start_component` brings it back."""
-        processes.kill(self._service(component))
+        processes.kill(self._started(component))
 
     def pause(self, component: str) -> None:
         """Freeze one program: connections stay open, nothing is answered."""
-        processes.pause(self._service(component))
+        processes.pause(self._started(component))
 
     def resume(self, component: str) -> None:
         """Let a frozen program go on."""
-        processes.resume(self._service(component))
+        processes.resume(self._started(component))
 
     def pid(self, component: str) -> int | None:
         """The process number of a program while it runs, to read its CPU time from /proc."""
-        found = processes.running(self._service(component))
+        found = processes.running(self._started(component))
         return found.pid if found is not None else None
 
     def _start(self) -> None:
@@ -170,6 +170,10 @@ class ControlPlane:
         processes.start(self._service(ETCD))
         for component in self.components[1:]:
             self.start_component(component)
+
+    def _started(self, component: str) -> Service:
+        """A program to look at or to end: its command, and so a build, is not needed."""
+        return Service(component, self.logs, ())
 
     def _service(self, component: str) -> Service:
         binary = self._binaries / component if self._binaries else program(component)
@@ -196,7 +200,7 @@ class ControlPlane:
             def ready() -> bool:
                 return _accepts(ports[component])
 
-        processes.wait_ready(self._service(component), ready, READY_SECONDS)
+        processes.wait_ready(self._started(component), ready, READY_SECONDS)
 
     def _write_kubeconfig(self) -> Path:
         path = self.layout.folder / "kubeconfig"

@@ -195,8 +195,11 @@ def kill(service: Service) -> None:
 
 
 def pause(service: Service) -> None:
-    """Freeze the service (SIGSTOP): it keeps its sockets and answers nothing."""
+    """Freeze the service (SIGSTOP): it keeps its sockets and, on return, answers nothing."""
     send(service, signal.SIGSTOP)
+    found = running(service)
+    if found is not None:
+        _wait_for(lambda: (stat := read_stat(found.pid)) is None or stat.state == "T", 10)
 
 
 def resume(service: Service) -> None:

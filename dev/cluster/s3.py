@@ -47,19 +47,22 @@ class S3Server:
 
     @property
     def service(self) -> Service:
-        """The supervised process."""
-        return Service(
-            "versitygw",
-            self.folder,
-            self._argv(),
-            env={"ROOT_ACCESS_KEY": self.access_key, "ROOT_SECRET_KEY": self.secret_key},
-            dies_with_starter=self.dies_with_starter,
-        )
+        """The supervised process, to look at or to end."""
+        return Service("versitygw", self.folder, ())
 
     def start(self) -> None:
         """Start it unless it runs, and wait until it takes connections."""
         self.data.mkdir(parents=True, exist_ok=True)
-        processes.start(self.service)
+        listen = f"{self.address}:{self.port}"
+        processes.start(
+            Service(
+                "versitygw",
+                self.folder,
+                [str(program("versitygw")), "--port", listen, "posix", str(self.data)],
+                env={"ROOT_ACCESS_KEY": self.access_key, "ROOT_SECRET_KEY": self.secret_key},
+                dies_with_starter=self.dies_with_starter,
+            )
+        )
         processes.wait_ready(self.service, self._accepts, READY_SECONDS)
 
     def stop(self) -> None:
@@ -69,10 +72,6 @@ class S3Server:
     def make_bucket(self, name: str) -> None:
         """Make a bucket, as a folder: no S3 client is needed for that."""
         (self.data / name).mkdir(parents=True, exist_ok=True)
-
-    def _argv(self) -> list[str]:
-        listen = f"{self.address}:{self.port}"
-        return [str(program("versitygw")), "--port", listen, "posix", str(self.data)]
 
     def _accepts(self) -> bool:
         with socket.socket() as probe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,10 +140,12 @@ def test_known_layers_are_not_sent_again(
 ) -> None:
     """An image under another tag costs its manifest only."""
     archive = write_scratch_image(program("testpod"), IMAGE, tmp_path / "again.tar")
+    # Images outlive `down`, so an earlier run's tag would be known already.
+    other = f"preftrain.local/testpod:{uuid.uuid4().hex[:8]}"
     capsys.readouterr()
-    load_image(archive, "preftrain.local/testpod:other")
+    load_image(archive, other)
     assert "(0 MB sent)" in capsys.readouterr().err
-    load_image(archive, "preftrain.local/testpod:other")
+    load_image(archive, other)
     assert "loaded already" in capsys.readouterr().err
 
 
