@@ -6,6 +6,7 @@ nulls from objects. Reading the same on the command line keeps both of one mind.
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
@@ -17,7 +18,7 @@ _MIN_INT64: Final = -(2**63)
 
 def as_stored(raw: Any, model: type[BaseModel]) -> Any:
     """`raw` as it comes back from an API server whose schema is that of `model`."""
-    return _without_nulls(_plain_numbers(raw), model)
+    return _without_nulls(_plain_numbers(raw), (model,))
 
 
 def stored_number(number: int | float) -> int | float:
@@ -50,26 +51,37 @@ def _plain_numbers(raw: Any) -> Any:
     return stored_number(raw)
 
 
-def _without_nulls(raw: Any, annotation: Any) -> Any:
+def _without_nulls(raw: Any, kinds: tuple[Any, ...]) -> Any:
     """`raw` without nulls in known fields and maps; unknown ones stay, to be refused."""
-    for kind in _alternatives(annotation):
+    if not isinstance(raw, dict | list):
+        return raw
+    for kind in kinds:
         if isinstance(raw, dict) and isinstance(kind, type) and issubclass(kind, BaseModel):
-            fields = {field.alias: field.annotation for field in kind.model_fields.values()}
+            fields = _fields(kind)
             return {
-                key: _without_nulls(value, fields.get(key))
+                key: _without_nulls(value, fields.get(key, ()))
                 for key, value in raw.items()
                 if value is not None or key not in fields
             }
         arguments = get_args(kind)
         if isinstance(raw, dict) and get_origin(kind) is dict and arguments[1] is not Any:
             return {
-                key: _without_nulls(value, arguments[1])
+                key: _without_nulls(value, tuple(_alternatives(arguments[1])))
                 for key, value in raw.items()
                 if value is not None
             }
         if isinstance(raw, list) and get_origin(kind) is tuple:
-            return [_without_nulls(item, arguments[0]) for item in raw]
+            items = tuple(_alternatives(arguments[0]))
+            return [_without_nulls(item, items) for item in raw]
     return raw
+
+
+@cache
+def _fields(model: type[BaseModel]) -> dict[str | None, tuple[Any, ...]]:
+    """What each field may hold, by its name on the wire."""
+    return {
+        field.alias: tuple(_alternatives(field.annotation)) for field in model.model_fields.values()
+    }
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
