@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
+        if not sys.stderr.isatty():
+            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request helps nobody
         command: _Command = arguments.command
         return command(arguments, stop, started)

@@ -137,7 +137,6 @@ def train(
     loaded = model.load_model(base, spec, layout)
     stop.check()
     judge = partial(evaluate.evaluate, loaded, pairs, spec, layout, board=board, stop=stop)
-    board.phase("Training")
     trained = training.train(
         loaded, pairs, spec, layout, work=workspace.work, board=board, stop=stop, evaluate=judge
     )
