@@ -203,7 +203,7 @@ def test_a_pod_overtaken_before_the_manifest_publishes_nothing(revision: Revisio
     assert find_published(revision.store()) is None
 
 
-@pytest.mark.parametrize("after_files", [0, 1, 2])
+@pytest.mark.parametrize("after_files", [0, 1, 2, 3])
 def test_an_interrupted_publication_is_invisible(revision: Revision, after_files: int) -> None:
     """Asked to end between two uploads, a pod leaves files but no manifest, and a retry wins."""
     stop = StopRequest()
