@@ -131,6 +131,12 @@ UNCHANGING: Final[Mapping[str, Any]] = {
     "deepspeed": None,
 }
 
+ON_GPU: Final[Mapping[str, Any]] = {
+    # Only the classes that Unsloth generates on a GPU have these two.
+    "context_parallel_size": 1,
+    "context_parallel_backend": "ulysses",
+}
+
 _REWRITTEN: Final[Mapping[str, Any]] = {
     "report_to": [],
     "debug": [],
@@ -156,6 +162,7 @@ def arguments(
     on_gpu = layout.device.kind == "GPU"
     return {
         **UNCHANGING,
+        **(ON_GPU if on_gpu else {}),
         **method,
         "output_dir": str(folder),
         "per_device_train_batch_size": layout.micro_batch_size,

@@ -71,6 +71,8 @@ def prepare_environment(device: Device, cache: Path) -> None:
         # Forking after a parallel tokenizer ran would warn and may hang.
         "TOKENIZERS_PARALLELISM": "false",
         "TRL_EXPERIMENTAL_SILENCE": "1",
+        # Tokenize in this process: the few rows that the library sees are not worth a pool.
+        "UNSLOTH_DATASET_NUM_PROC": "0",
     }
     # Threads that spin while they wait take the CPU from those that work, as soon as anything
     # else runs on it (measured with a busy neighbour: a fifth of the time a step).
