@@ -82,6 +82,13 @@ class OperatorProcess:
         self._process = None
         return status
 
+    def cpu_seconds(self) -> float:
+        """CPU time that the running process has used."""
+        if self._process is None:
+            return 0.0
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def log(self) -> str:
         """All it has logged."""
         return self._log.read_text() if self._log.exists() else ""
