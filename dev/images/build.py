@@ -11,7 +11,7 @@ from images import docker
 from images.base import LOCAL_BASE_KEY
 from images.buildah import Buildah
 from images.catalogue import RECIPES, Recipe
-from images.keys import code_key, dependencies_key, tag
+from images.keys import Keys
 from images.store import Store
 from images.tools import BUILDAH_TOOLS, require
 
@@ -63,10 +63,9 @@ def _with_buildah(
     builder = Buildah(store, log)
     built = {}
     for recipe in recipes:
-        parts = builder.parts(recipe)
-        keys = dependencies_key(recipe, LOCAL_BASE_KEY), code_key(recipe, LOCAL_BASE_KEY)
-        reference = f"{recipe.repository}:{tag(*keys)}"
-        folder = store.write_image(recipe.name, reference, parts)
+        keys = Keys.of(recipe, LOCAL_BASE_KEY)
+        reference = f"{recipe.repository}:{keys.tag}"
+        folder = store.write_image(recipe.name, reference, builder.parts(recipe, keys))
         built[recipe.name] = reference
         if load is not None:
             load(folder, reference)

@@ -19,7 +19,7 @@ from cluster.report import Heartbeat, say
 from images.base import LOCAL_BASE_KEY, bootstrap
 from images.catalogue import REPOSITORY, Recipe
 from images.commands import run_logged
-from images.keys import code_key, dependencies_key
+from images.keys import Keys
 from images.layers import pack
 from images.store import Part, Store
 
@@ -45,36 +45,39 @@ class Buildah:
         self._uv = f"localhost/preftrain-uv:{LOCAL_BASE_KEY[:12]}"
         self._policy = store.root / "policy.json"
 
-    def parts(self, recipe: Recipe) -> tuple[Part, Part]:
-        """The two parts of an image, found in the store or built now.
+    def parts(self, recipe: Recipe, keys: Keys) -> tuple[Part, Part, Part]:
+        """The layers of an image, lowest first, found in the store or built now.
 
         Raises:
             BuildError: the log's end is in the message.
         """
-        dependencies = self._store.part(
-            recipe.dependencies,
-            dependencies_key(recipe, LOCAL_BASE_KEY),
-            lambda: self._dependencies(recipe),
+        part = self._store.part
+        return (
+            part(recipe.system, keys.system, lambda: self._system(recipe)),
+            part(recipe.packages, keys.packages, lambda: self._packages(recipe)),
+            part(recipe.code, keys.code, lambda: self._code(recipe)),
         )
-        code = self._store.part(
-            recipe.code, code_key(recipe, LOCAL_BASE_KEY), lambda: self._code(recipe)
-        )
-        return dependencies, code
 
-    def _dependencies(self, recipe: Recipe) -> Part:
+    def _system(self, recipe: Recipe) -> Part:
+        heartbeat = Heartbeat(f"building the system of {recipe.name}")
+        built = self._target(recipe, recipe.system, heartbeat)
+        say(f"built the system of {recipe.name} in {heartbeat.seconds():.0f} s")
+        return built
+
+    def _packages(self, recipe: Recipe) -> Part:
         _require_space(self._store.root, recipe)
-        heartbeat = Heartbeat(f"building what {recipe.name} depends on")
+        heartbeat = Heartbeat(f"installing the packages of {recipe.name}")
         mount = self._store.scratch()
         _link_tree(_uv_cache(), mount / _CACHE)
         options = [
             *("--volume", f"{mount}:{_OPT}"),
             *("--build-arg", f"UV_CACHE_DIR={_OPT}/{_CACHE}"),
         ]
-        system = self._target(recipe, recipe.dependencies, heartbeat, options)
-        installed = pack(mount / _INSTALLED, _OPT.strip("/"), self._store, heartbeat)
+        self._target(recipe, recipe.packages, heartbeat, options)
+        layer = pack(mount / _INSTALLED, _OPT.strip("/"), self._store, heartbeat)
         shutil.rmtree(mount)
-        say(f"built what {recipe.name} depends on in {heartbeat.seconds():.0f} s")
-        return Part((*system.layers, installed), system.config)
+        say(f"installed the packages of {recipe.name} in {heartbeat.seconds():.0f} s")
+        return Part((layer,), {})
 
     def _code(self, recipe: Recipe) -> Part:
         heartbeat = Heartbeat(f"building the code of {recipe.name}")

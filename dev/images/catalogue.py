@@ -18,7 +18,7 @@ class Recipe:
         dockerfile: its path in the repository.
         extra: the extra of pyproject.toml that it installs.
         code: the target that holds the project's own packages and nothing else.
-        packages: folders of those packages, in the repository.
+        sources: folders of those packages, in the repository.
         free_gigabytes: what must be free on the disk while it is built.
     """
 
@@ -26,13 +26,18 @@ class Recipe:
     dockerfile: str
     extra: str
     code: str
-    packages: tuple[str, ...]
+    sources: tuple[str, ...]
     free_gigabytes: int
 
     @property
-    def dependencies(self) -> str:
-        """The target with everything but the project's own packages."""
-        return f"{self.name}-deps"
+    def system(self) -> str:
+        """The target with what the image needs of Debian, and its configuration."""
+        return f"{self.name}-system"
+
+    @property
+    def packages(self) -> str:
+        """The target with what the project depends on, in /opt/preftrain."""
+        return f"{self.name}-packages"
 
     @property
     def repository(self) -> str:
@@ -47,7 +52,7 @@ class Recipe:
 
 _CONTRACT = "operator/preftrain_api"
 _TRAINER = "trainer-image/Dockerfile"
-_TRAINER_PACKAGES = (_CONTRACT, "trainer-image/preftrain_trainer")
+_TRAINER_SOURCES = (_CONTRACT, "trainer-image/preftrain_trainer")
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -56,11 +61,11 @@ RECIPES = {
             dockerfile="operator/Dockerfile",
             extra="operator",
             code="operator-code",
-            packages=(_CONTRACT, "operator/preftrain_operator"),
+            sources=(_CONTRACT, "operator/preftrain_operator"),
             free_gigabytes=3,
         ),
-        Recipe("prepare", _TRAINER, "prepare", "trainer-code", _TRAINER_PACKAGES, 3),
-        Recipe("trainer", _TRAINER, "trainer", "trainer-code", _TRAINER_PACKAGES, 14),
+        Recipe("prepare", _TRAINER, "prepare", "trainer-code", _TRAINER_SOURCES, 3),
+        Recipe("trainer", _TRAINER, "trainer", "trainer-code", _TRAINER_SOURCES, 14),
     )
 }
 """By name, in the order in which they are built."""

@@ -8,15 +8,14 @@ from pathlib import Path
 from cluster.report import Heartbeat, say
 from images.catalogue import REPOSITORY, Recipe
 from images.commands import run_logged
-from images.keys import code_key, dependencies_key, tag
+from images.keys import Keys
 
 _PUBLIC_BASE = "public"
 
 
 def reference(recipe: Recipe) -> str:
     """The image's name with the tag that its inputs decide."""
-    keys = dependencies_key(recipe, _PUBLIC_BASE), code_key(recipe, _PUBLIC_BASE)
-    return f"{recipe.repository}:{tag(*keys)}"
+    return f"{recipe.repository}:{Keys.of(recipe, _PUBLIC_BASE).tag}"
 
 
 def build(recipe: Recipe, log: Path) -> str:

@@ -11,6 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,34 +25,74 @@ _STAGE = re.compile(r"^FROM\s+(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE)
 _FROM_STAGE = re.compile(r"(?:--from=|[ ,]from=)([^\s,]+)")
 
 
-def dependencies_key(recipe: Recipe, base_key: str) -> str:
-    """Digest of what decides everything in an image but the project's own packages."""
+def system_key(recipe: Recipe, base: str) -> str:
+    """Digest of what decides the part of an image that Debian brings, and its configuration.
+
+    Args:
+        recipe: of the image.
+        base: tells the base images apart.
+    """
     return _digest(
         _RECIPE_VERSION,
-        stages(recipe.dockerfile_text, recipe.dependencies),
-        locked(tomllib.loads((REPOSITORY / "uv.lock").read_text()), recipe.extra),
-        tree(STEPS),
-        base_key,
+        base,
+        stages(recipe.dockerfile_text, recipe.system),
+        _file(STEPS / "packages"),
     )
 
 
-def code_key(recipe: Recipe, base_key: str) -> str:
+def packages_key(recipe: Recipe) -> str:
+    """Digest of what decides /opt/preftrain without the project itself.
+
+    The base does not enter but by the name of its release in the Dockerfile: packages come as
+    wheels, so a refreshed base leaves them as they are.
+    """
+    return _digest(
+        _RECIPE_VERSION,
+        stages(recipe.dockerfile_text, recipe.packages),
+        locked(tomllib.loads((REPOSITORY / "uv.lock").read_text()), recipe.extra),
+        _file(STEPS / "dependencies"),
+    )
+
+
+def code_key(recipe: Recipe) -> str:
     """Digest of what decides the layer of the project's own packages."""
-    folders = {package: tree(REPOSITORY / package) for package in recipe.packages}
-    files = {name: _file(REPOSITORY / name) for name in ("LICENSE", "pyproject.toml")}
     return _digest(
         _RECIPE_VERSION,
         stages(recipe.dockerfile_text, recipe.code),
-        folders,
-        files,
-        tree(STEPS),
-        base_key,
+        {source: tree(REPOSITORY / source) for source in recipe.sources},
+        {name: _file(REPOSITORY / name) for name in ("LICENSE", "pyproject.toml")},
+        _file(STEPS / "code"),
     )
 
 
-def tag(*keys: str) -> str:
-    """The tag of an image that consists of parts with these keys."""
-    return _digest(*keys)[:12]
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What decides an image, part by part.
+
+    Attributes:
+        system: what Debian brings, and the configuration.
+        packages: /opt/preftrain without the project itself.
+        code: the project's own packages.
+    """
+
+    system: str
+    packages: str
+    code: str
+
+    @classmethod
+    def of(cls, recipe: Recipe, base: str) -> Keys:
+        """The keys as the files of the repository are now.
+
+        Args:
+            recipe: of the image.
+            base: tells the base images apart.
+        """
+        return cls(system_key(recipe, base), packages_key(recipe), code_key(recipe))
+
+    @property
+    def tag(self) -> str:
+        """The tag of the image that they decide."""
+        return _digest(self.system, self.packages, self.code)[:12]
 
 
 def base_key(suite: str, packages: tuple[str, ...], options: tuple[str, ...]) -> str:
