@@ -75,8 +75,6 @@ UNCHANGING: Final[Mapping[str, Any]] = {
     "batch_eval_metrics": False,
     "include_for_metrics": [],
     "prediction_loss_only": True,
-    "bf16_full_eval": False,
-    "fp16_full_eval": False,
     # The examples come in the order that was decided for the whole run.
     "train_sampling_strategy": "sequential",
     "length_column_name": "length",
@@ -182,6 +180,9 @@ def arguments(
         "disable_dropout": not (spec.lora and spec.lora.dropout),
         "bf16": layout.precision == "BF16",
         "fp16": layout.precision == "FP16",
+        # Nothing is evaluated by the library; on a GPU Unsloth sets these two alike anyway.
+        "bf16_full_eval": on_gpu and layout.precision == "BF16",
+        "fp16_full_eval": on_gpu and layout.precision == "FP16",
         "gradient_checkpointing": layout.gradient_checkpointing,
         # Unsloth's offloading of activations needs the reentrant form and would set it anyway.
         "gradient_checkpointing_kwargs": (
