@@ -6,11 +6,11 @@ disk do not reach it, so the same packages give the same digest on every machine
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,33 +37,26 @@ def pack(folder: Path, prefix: str, store: Store, heartbeat: Heartbeat) -> Layer
         BuildError: tar or zstd failed.
     """
     part = store.scratch() / "layer"
-    with part.open("wb") as target:
-        archive = subprocess.Popen(_tar(folder, prefix), stdout=subprocess.PIPE)
-        compressor = subprocess.Popen(
-            ["zstd", "-1", f"-T{os.cpu_count() or 1}", "--quiet", "--stdout", "-"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        unpacked, packed = hashlib.sha256(), hashlib.sha256()
+    unpacked, packed = hashlib.sha256(), hashlib.sha256()
+    with (
+        part.open("wb") as target,
+        subprocess.Popen(_tar(folder, prefix), stdout=subprocess.PIPE) as archive,
+        subprocess.Popen(_zstd(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as compressor,
+    ):
+        if archive.stdout is None or compressor.stdin is None or compressor.stdout is None:
+            raise AssertionError("all three were asked for as pipes")
         # Two pipes at once: one is fed here, the other is drained in a thread.
-        drain = threading.Thread(
-            target=_copy, args=(compressor.stdout, target, packed, lambda _: None)
-        )
+        drain = threading.Thread(target=_copy, args=(compressor.stdout, target, packed))
         drain.start()
         try:
-            _copy(
-                archive.stdout,
-                compressor.stdin,
-                unpacked,
-                lambda done: heartbeat.beat(f"packing, {done / 1e9:.1f} GB"),
-            )
+            _copy(archive.stdout, compressor.stdin, unpacked, heartbeat)
         except BrokenPipeError:
             archive.kill()  # zstd has given up; its status says so below
         finally:
-            if compressor.stdin is not None and not compressor.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
                 compressor.stdin.close()
             drain.join()
-            codes = archive.wait(), compressor.wait()
+    codes = archive.returncode, compressor.returncode
     if codes != (0, 0):
         raise BuildError(f"packing {folder} failed: tar ended with {codes[0]}, zstd {codes[1]}")
     blob = store.adopt(part, f"sha256:{packed.hexdigest()}")
@@ -81,18 +74,18 @@ def _tar(folder: Path, prefix: str) -> list[str]:
     ]
 
 
+def _zstd() -> list[str]:
+    return ["zstd", "-1", f"-T{os.cpu_count() or 1}", "--quiet", "--stdout", "-"]
+
+
 def _copy(
-    source: IO[bytes] | None,
-    target: IO[bytes] | None,
-    digest: Any,
-    report: Callable[[int], None],
+    source: IO[bytes], target: IO[bytes], digest: Any, heartbeat: Heartbeat | None = None
 ) -> None:
-    if source is None or target is None:
-        raise AssertionError("both ends were asked for as pipes")
     done = 0
     while chunk := source.read(_CHUNK):
         digest.update(chunk)
         target.write(chunk)
         done += len(chunk)
-        report(done)
+        if heartbeat is not None:
+            heartbeat.beat(f"packing, {done / 1e9:.1f} GB")
     target.flush()
