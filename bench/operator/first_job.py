@@ -86,12 +86,7 @@ def measure(
         else:
             for name in names:
                 jobs.create(name, SPEC)
-                jobs.wait_for_jobs(
-                    lambda found, name=name: any(
-                        job["metadata"]["name"] == f"{name}-r1-prepare" for job in found
-                    ),
-                    f"the first Job of {name}",
-                )
+                wait_for_first_job(jobs, name)
         jobs.wait_for_jobs(lambda found: len(found) == len(names), "all Jobs")
         cpu = (operator.cpu_seconds() - before) / len(names)
     finally:
@@ -99,12 +94,22 @@ def measure(
     return Latency(tuple(latencies(plane.layout.audit_log))), cpu
 
 
+def wait_for_first_job(jobs: TrainingJobs, name: str) -> None:
+    """Wait until the prepare Job of one job is there."""
+    wanted = f"{name}-r1-prepare"
+    jobs.wait_for_jobs(
+        lambda found: any(job["metadata"]["name"] == wanted for job in found), wanted
+    )
+
+
 def burst(jobs: TrainingJobs, names: list[str]) -> None:
     """Apply all jobs from eight threads."""
-    threads = [
-        threading.Thread(target=lambda part=names[start::8]: [jobs.create(n, SPEC) for n in part])
-        for start in range(8)
-    ]
+
+    def apply(part: list[str]) -> None:
+        for name in part:
+            jobs.create(name, SPEC)
+
+    threads = [threading.Thread(target=apply, args=(names[start::8],)) for start in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from preftrain_api.exit_codes import ExitCode
 from preftrain_operator.core.decide import decide
@@ -20,7 +20,10 @@ from preftrain_operator.core.situation import Situation
 from support.situations import INSTALLATION, NOW, SKIP, UID, at, make_job
 from support.training_jobs import SPEC, TRAIN, TRAINED
 
-EXIT_CODES = st.sampled_from([int(code) for code in ExitCode] + [1, 137, 143])
+RETRIED = (69, 70, 75, 137)
+EXIT_CODES = st.one_of(
+    st.sampled_from(RETRIED), st.sampled_from([int(code) for code in ExitCode] + [1, 143])
+)
 MAX_STEPS = 12
 """Plans that may follow each other before nothing is left to do."""
 
@@ -38,13 +41,24 @@ class Life(RuleBasedStateMachine):
         self.events: list[str] = []
         self.ended: dict[int, tuple[str, str]] = {}
         self.highest: dict[int, int] = {}
+        self.manifests: list[dict[str, Any]] = []
 
     def decide(self, *, live: bool = False) -> Plan:
         """What the operator would do, on fresh caches."""
         view = observe(self.job, self.jobs.values(), self.pods.values(), live=live)
         return decide(Situation(view, NOW + timedelta(seconds=self.seconds), INSTALLATION))
 
-    @rule(crash_after=st.integers(0, 3))
+    @initialize(skip=st.booleans())
+    def user_applies(self, skip: bool) -> None:
+        """With or without prepare; the operator looks, and prepare mostly ends well."""
+        if skip:
+            self.edit(dataset=SKIP)
+        self.reconcile(crash_after=9)
+        if not skip:
+            self.pod_lives_and_dies(exit_code=0, seen_running=True, judged=True)
+            self.reconcile(crash_after=9)
+
+    @rule(crash_after=st.integers(0, 9))
     def reconcile(self, crash_after: int) -> None:
         """The operator decides and acts, and dies after so many writes of its plan."""
         plan = self.decide()
@@ -66,6 +80,10 @@ class Life(RuleBasedStateMachine):
             self.job = {**self.job, "status": plan.status.plain()}
         if plan.create is not None and writes > 0:
             writes -= 1
+            name = plan.create["metadata"]["name"]
+            refs = self.job["status"]["jobRefs"]
+            assert not any(ref["name"] == name and "uid" in ref for ref in refs), "used twice"
+            self.manifests.append(plan.create)
             self.create(plan.create)
         if writes > 0:
             for target in plan.stops:
@@ -179,6 +197,12 @@ class Life(RuleBasedStateMachine):
         """By hand."""
         self.delete(next(iter(self.jobs)))
 
+    @precondition(lambda self: self.manifests)
+    @rule(data=st.data())
+    def a_late_operator_creates_a_job(self, data: st.DataObject) -> None:
+        """One that decided long ago, before the name was used and freed again."""
+        self.create(data.draw(st.sampled_from(self.manifests)))
+
     @rule(suspend=st.booleans())
     def user_suspends(self, suspend: bool) -> None:
         """Or resumes."""
@@ -227,6 +251,8 @@ class Life(RuleBasedStateMachine):
         assert (trio["Failed"] == "True") == (trio["Stalled"] == "True")
         assert not (trio["Reconciling"] == trio["Stalled"] == "True")
         assert len(self.active_jobs()) <= 1
+        if status.get("retries", 0) > self.job["spec"]["maxRetries"]:
+            assert "completionTime" in status
 
     @invariant()
     def attempts_never_decrease(self) -> None:
@@ -269,7 +295,7 @@ def exit_code_of(pod: dict[str, Any]) -> int:
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=20,
+    max_examples=60,
     stateful_step_count=20,
     deadline=None,
     derandomize=True,

@@ -7,7 +7,6 @@ import pytest
 
 from preftrain_operator.core.observed import Refusal
 from support.situations import (
-    SPEC,
     after,
     condition,
     make_child,
@@ -15,7 +14,7 @@ from support.situations import (
     plan_for,
     started,
 )
-from support.training_jobs import ARTIFACT, TRAIN
+from support.training_jobs import ARTIFACT, SPEC, TRAIN
 
 COMPLETE: dict[str, Any] = {"Complete": {}}
 FAILED: dict[str, Any] = {"Failed": {"reason": "PodFailurePolicy"}}

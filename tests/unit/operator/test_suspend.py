@@ -122,3 +122,18 @@ def test_suspended_while_preparing() -> None:
     assert plan.create["metadata"]["name"] == "run-r1-prepare"
     assert condition(plan, "Suspended") == ("False", "NotSuspended")
     assert condition(plan, "Ready") == ("False", "Preparing")
+
+
+def test_an_end_that_is_about_to_be_judged_is_not_lost_to_a_suspension() -> None:
+    """A pod that ended for good is judged; deleting its Job first would try it again."""
+    job, child, _ = running()
+    pod = make_pod(child, exit_code=65)
+    assert plan_for(suspended(job), child, pods=(pod,)).deletes == ()
+
+
+def test_used_up_retries_end_a_suspended_run_too() -> None:
+    """Otherwise each suspension would grant another attempt."""
+    job, child, _ = running(maxRetries=0)
+    pod = make_pod(child, exit_code=70)
+    plan = plan_for(suspended(job), child, pods=(pod,))
+    assert condition(plan, "Failed") == ("True", "BackoffLimitExceeded")

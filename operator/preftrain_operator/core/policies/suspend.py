@@ -4,10 +4,16 @@ from preftrain_api.reasons import Reason
 from preftrain_api.status import PreferenceTrainingJobStatus
 from preftrain_operator.core.attempts import record_endings
 from preftrain_operator.core.conditions import suspending
-from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.plan import LOOK_AGAIN, Deletion, EventNote, Plan
 from preftrain_operator.core.policies.finished import target_of
-from preftrain_operator.core.policies.training import has_failed, has_succeeded, suspended_status
+from preftrain_operator.core.policies.training import (
+    exhausted,
+    has_failed,
+    has_succeeded,
+    is_about_to_end,
+    is_exhausted,
+    suspended_status,
+)
 from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.update import updated, write_if_changed
 
@@ -23,11 +29,15 @@ def stop(situation: Situation) -> Plan | None:
             return LOOK_AGAIN
         return _suspended(situation, situation.status)
     pods = observed.pods_of(job)
-    if _has_ended(job, pods):
+    if has_succeeded(job, pods) or has_failed(job, pods):
         return None
+    if is_about_to_end(job, pods):
+        return Plan()
     status = situation.status
     if job.stage == "Train":
         status = record_endings(situation, status, job)
+        if is_exhausted(situation, status):
+            return exhausted(situation, status)
     status = updated(situation, status, suspending())
     deletes = () if job.deleting else (Deletion(target_of(job), foreground=True),)
     return Plan(status=write_if_changed(situation, status).status, deletes=deletes)
@@ -44,7 +54,3 @@ def _suspended(situation: Situation, status: PreferenceTrainingJobStatus) -> Pla
         "the run holds no pod and no GPU; set spec.suspend to false to go on",
     )
     return Plan(status=plan.status, events=(event,))
-
-
-def _has_ended(job: JobView, pods: tuple[PodView, ...]) -> bool:
-    return has_succeeded(job, pods) or has_failed(job, pods)

@@ -59,8 +59,7 @@ def follow(situation: Situation) -> Plan | None:
     doubtful = vanished(situation.status, pods) or not has_evidence(job, pods)
     if doubtful and not observed.live:
         return LOOK_AGAIN
-    if not (job.is_finished or job.deleting) and any(_is_decisive(pod) for pod in pods):
-        # The Job controller is about to say so itself, and one write is enough.
+    if is_about_to_end(job, pods):
         return Plan()
     status = record_endings(situation, situation.status, job)
     status = with_uid(status, ref, job) if status != situation.status else status
@@ -72,8 +71,8 @@ def follow(situation: Situation) -> Plan | None:
         status = close_open(status, VANISHED, situation.now)
     if job.deleting:
         return write_if_changed(situation, refreshed(situation, status))
-    if status.retries > situation.spec.max_retries:
-        return _exhausted(situation, status)
+    if is_exhausted(situation, status):
+        return exhausted(situation, status)
     running = next((pod for pod in reversed(pods) if pod.is_running), None)
     if running is not None:
         return _running(situation, with_uid(status, ref, job), job, running)
@@ -96,8 +95,13 @@ def has_failed(job: JobView, pods: tuple[PodView, ...]) -> bool:
     )
 
 
-def _is_decisive(pod: PodView) -> bool:
-    return pod.has_ended and (ending_of(pod).is_success or ending_of(pod).is_final)
+def is_about_to_end(job: JobView, pods: tuple[PodView, ...]) -> bool:
+    """Whether the Job controller will say within moments how the Job ended: to wait for that
+    saves a write.
+    """
+    return not (job.is_finished or job.deleting) and any(
+        pod.has_ended and (ending_of(pod).is_success or ending_of(pod).is_final) for pod in pods
+    )
 
 
 def suspended_status(
@@ -120,14 +124,14 @@ def _missing(situation: Situation, ref: JobRef) -> Plan:
     if ref.uid is None and entry.pod_uid is None:
         return create_reserved(situation, render_training(situation, status, ref.attempt))
     status = close_open(status, _NOT_OURS, situation.now)
-    if status.retries > situation.spec.max_retries:
-        return _exhausted(situation, status)
     return _next_attempt(situation, status, Reason.JOB_DELETED)
 
 
 def _next_attempt(
     situation: Situation, status: PreferenceTrainingJobStatus, reason: Reason
 ) -> Plan:
+    if is_exhausted(situation, status):
+        return exhausted(situation, status)
     if situation.spec.suspend:
         return write_if_changed(situation, suspended_status(situation, status))
     last = status.attempts[-1] if status.attempts else None
@@ -171,14 +175,18 @@ def _failed(
         result = result_of(last, TrainResult) if last else None
         status = _with_result(status, result) if result else status
         return fail(situation, status, ending.reason, ending.message)
-    if status.retries > situation.spec.max_retries:
-        return _exhausted(situation, status)
     if job.deleting:
         return write_if_changed(situation, refreshed(situation, status))
     return _next_attempt(situation, status, Reason.RETRYING)
 
 
-def _exhausted(situation: Situation, status: PreferenceTrainingJobStatus) -> Plan:
+def is_exhausted(situation: Situation, status: PreferenceTrainingJobStatus) -> bool:
+    """Whether more attempts have failed than the user allows."""
+    return status.retries > situation.spec.max_retries
+
+
+def exhausted(situation: Situation, status: PreferenceTrainingJobStatus) -> Plan:
+    """The run fails, with the last failure in the message."""
     last = status.attempts[-1] if status.attempts else None
     told = f"{last.reason}: {last.message}" if last else "unknown"
     message = (
