@@ -1,0 +1,64 @@
+"""What the schema has and the release has not is refused by name, never ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.spec_cases import MINIMAL
+
+from preftrain_api.capabilities import unsupported_fields
+from preftrain_api.resolve import resolve
+from preftrain_api.spec import PreferenceTrainingJobSpec
+
+DPO = {"type": "DPO"}
+REFUSED: dict[str, dict[str, Any]] = {
+    "method.type ORPO": {"method": {"type": "ORPO"}},
+    "method.type KTO": {"method": {"type": "KTO"}},
+    "method.dpo.losses": {"method": DPO | {"dpo": {"losses": [{"type": "Robust"}]}}},
+    "method.dpo.ldAlpha": {"method": DPO | {"dpo": {"ldAlpha": 0.5}}},
+    "dataset.format": {"dataset": {"format": "Unpaired"}},
+    "dataset.filters": {
+        "dataset": {"filters": [{"type": "Length", "length": {"minCharacters": 1}}]}
+    },
+    "dataset.audit.thresholds.contradictions": {
+        "dataset": {"audit": {"thresholds": {"contradictions": 0.1}}}
+    },
+    "training.precomputeReference": {"training": {"precomputeReference": True}},
+    "guards": {"guards": [{"name": "Entropy"}]},
+    "evaluation.earlyStopping": {"evaluation": {"earlyStopping": {}}},
+    "checkpoint: saving": {"checkpoint": {"everySteps": 5}},
+    "checkpoint.uri": {"checkpoint": {"uri": "s3://elsewhere/checkpoints"}},
+    "output.mergedWeights": {"output": {"mergedWeights": True}},
+    "managedBy": {"managedBy": "kueue.x-k8s.io/multikueue"},
+}
+
+
+def spec(**members: Any) -> PreferenceTrainingJobSpec:
+    raw = {**MINIMAL}
+    for name, value in members.items():
+        raw[name] = {**raw.get(name, {}), **value} if isinstance(value, dict) else value
+    return PreferenceTrainingJobSpec.parse(raw)
+
+
+@pytest.mark.parametrize("field", REFUSED)
+def test_what_is_not_carried_out_is_named(field: str) -> None:
+    """One sentence that begins with the field, before and after defaults are filled in."""
+    asked = spec(**REFUSED[field])
+    for form in (asked, resolve(asked)):
+        sentences = unsupported_fields(form)
+        assert len(sentences) == 1
+        assert sentences[0].startswith(field)
+
+
+def test_a_minimal_job_asks_for_nothing_that_is_missing() -> None:
+    """Defaults alone are carried out, as they are written and filled in."""
+    asked = spec()
+    assert unsupported_fields(asked) == ()
+    assert unsupported_fields(resolve(asked)) == ()
+
+
+@pytest.mark.parametrize("loss", ["Sigmoid", "Hinge", "IPO", "SFT"])
+def test_the_losses_of_this_release_are_accepted(loss: str) -> None:
+    """Each alone is no reason to refuse."""
+    assert unsupported_fields(spec(method=DPO | {"dpo": {"losses": [{"type": loss}]}})) == ()
