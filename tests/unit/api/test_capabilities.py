@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.spec_cases import MINIMAL
 
 from preftrain_api.capabilities import unsupported_fields
 from preftrain_api.resolve import resolve
 from preftrain_api.spec import PreferenceTrainingJobSpec
+from support.spec_cases import MINIMAL
 
 DPO = {"type": "DPO"}
 REFUSED: dict[str, dict[str, Any]] = {
