@@ -68,14 +68,15 @@ class Buildah:
         _require_space(self._store.root, recipe)
         heartbeat = Heartbeat(f"installing the packages of {recipe.name}")
         mount = self._store.scratch()
-        _link_tree(_uv_cache(), mount / _CACHE)
+        self._link_cache(mount / _CACHE, heartbeat)
         options = [
             *("--volume", f"{mount}:{_OPT}"),
             *("--build-arg", f"UV_CACHE_DIR={_OPT}/{_CACHE}"),
         ]
         self._target(recipe, recipe.packages, heartbeat, options)
         layer = pack(mount / _INSTALLED, _OPT.strip("/"), self._store, heartbeat)
-        shutil.rmtree(mount)
+        # A hundred thousand links take their time; the command shows a line of progress.
+        run_logged(["rm", "-rf", str(mount)], self._log, heartbeat)
         say(f"installed the packages of {recipe.name} in {heartbeat.seconds():.0f} s")
         return Part((layer,), {})
 
@@ -99,6 +100,15 @@ class Buildah:
         )
         return self._store.take_layout(layout)
 
+    def _link_cache(self, target: Path, heartbeat: Heartbeat) -> None:
+        """Copy uv's cache by hard links; where that fails, uv downloads into an empty one."""
+        command = ["cp", "--archive", "--link", str(_uv_cache()), str(target)]
+        try:
+            run_logged(command, self._log, heartbeat)
+        except BuildError:
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+
     def _make_uv(self, recipe: Recipe, heartbeat: Heartbeat) -> None:
         """The stage that brings the installer, once for all images.
 
@@ -111,6 +121,8 @@ class Buildah:
         if self._has(self._base):
             return
         say("making the base image from Debian packages")
+        # What stands on an earlier base goes with it.
+        subprocess.run(self._command("rmi", "--all", "--force"), capture_output=True, check=False)
         folder = self._store.scratch()
         bootstrap(folder / "base.tar", self._log)
         (folder / "Dockerfile").write_text('FROM scratch\nADD base.tar /\nCMD ["bash"]\n')
@@ -160,16 +172,6 @@ def _uv_cache() -> Path:
         return Path(named)
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "uv"
-
-
-def _link_tree(source: Path, target: Path) -> None:
-    """Copy a folder by hard links; without, uv fills an empty cache from the network."""
-    copied = subprocess.run(
-        ["cp", "--archive", "--link", str(source), str(target)], capture_output=True, check=False
-    )
-    if copied.returncode != 0:
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
 
 
 def _require_space(root: Path, recipe: Recipe) -> None:
