@@ -34,8 +34,7 @@ class Executor:
             Why the Job could not be created, when that is for people to solve.
 
         Raises:
-            Conflict: the resource has changed since `observed`; nothing after the Events was
-                done.
+            Conflict: the resource, or a Job to stop, has changed since `observed`.
             KubeError: any other failure; deciding again goes on where this stopped.
         """
         revision = (plan.status or observed.status).run_revision or observed.raw_revision
@@ -107,10 +106,18 @@ class Executor:
         return None
 
     async def _stop(self, observed: Observed, target: JobTarget) -> None:
-        patch = {"metadata": {"uid": target.uid}, "spec": {"activeDeadlineSeconds": STOP_SECONDS}}
+        known = self._store.get(Kind.JOBS, target.uid)
+        if known is None:
+            return
+        # The UID alone would not do: another UID in a patch is an invalid edit, no conflict.
+        version = known["metadata"]["resourceVersion"]
+        patch = {
+            "metadata": {"uid": target.uid, "resourceVersion": version},
+            "spec": {"activeDeadlineSeconds": STOP_SECONDS},
+        }
         try:
             answer = await self._kube.patch(Kind.JOBS, observed.namespace, target.name, patch)
-        except (NotFound, Conflict):
+        except NotFound:
             self._forget(target)
             return
         self._store.put(Kind.JOBS, answer)

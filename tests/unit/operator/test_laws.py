@@ -8,7 +8,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -295,9 +295,11 @@ def exit_code_of(pod: dict[str, Any]) -> int:
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=60,
-    stateful_step_count=20,
+    max_examples=100,
+    stateful_step_count=30,
     deadline=None,
+    # Shrinking such a life takes minutes; the one found tells enough.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
