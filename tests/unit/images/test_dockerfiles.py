@@ -48,9 +48,13 @@ def test_image_is_its_parts_joined(recipe: Recipe) -> None:
 
 @recipes
 def test_image_runs_as_nobody_in_particular(recipe: Recipe) -> None:
-    """A numeric user, so that Kubernetes can see that it is not root."""
+    """A numeric user, so that Kubernetes can see that it is not root, with a name to ask for.
+
+    kopf and torch end with a KeyError where the user ID has no name.
+    """
     whole = "\n".join(stages(recipe.dockerfile_text, recipe.system))
     assert re.findall(r"^USER (\S+)", whole, re.MULTILINE)[-1] == "65532:65532"
+    assert {"USER=preftrain", "LOGNAME=preftrain"} <= set(whole.split())
 
 
 def test_trainer_keeps_its_caches_on_the_volume() -> None:
