@@ -46,9 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(job: Path, picture: Path | None = None) -> int:
     """The whole demo; returns 0 when the job succeeded and its evidence is good enough."""
-    from images.build import build_images
-
     from demo import report
+    from images.build import build_images
 
     began = time.monotonic()
     say("[1/6] cluster")
@@ -65,7 +64,7 @@ def run(job: Path, picture: Path | None = None) -> int:
     kubectl.apply(demo_objects(cluster.host_address, stack.s3.port, stack.secret))
     say(f"[5/6] kubectl apply -f {job.name} (ready after {time.monotonic() - began:.0f} s)")
     name = apply_job(kubectl, job)
-    ended = follow(kubectl, NAMESPACE, name, TRAINING_TIMEOUT_SECONDS)
+    ended = follow(kubectl, NAMESPACE, name, TRAINING_TIMEOUT_SECONDS, stack.prometheus.watch)
     say(f"{name}: {ended.summary}")
     if not ended.succeeded:
         say(f"The demo has failed: the job did not succeed. kubectl describe ptj {name}")

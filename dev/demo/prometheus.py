@@ -13,17 +13,20 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cluster import processes
 from cluster.errors import ClusterError
 from cluster.processes import Service
+from preftrain_api.group import LABEL_JOB, LABEL_JOB_UID, LABEL_STAGE
 
 SCRAPE_SECONDS = 1
 """The demo's steps take seconds; at least half of them must be seen."""
 READY_SECONDS = 60.0
-_POD = "__meta_kubernetes_pod"
+POD_PORT = 8080
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,17 @@ class Prometheus:
     def url(self) -> str:
         """Where its query API answers."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def targets(self) -> Path:
+        """The file that names the pods to scrape."""
+        return self.folder / "targets.json"
+
+    def watch(self, pods: Sequence[Mapping[str, Any]]) -> None:
+        """Scrape the running training pods among `pods` from now on, and no others."""
+        fresh = self.targets.with_suffix(".new")
+        fresh.write_text(json.dumps(targets_of(pods)))
+        fresh.replace(self.targets)
 
     @property
     def service(self) -> Service:
@@ -70,7 +84,8 @@ class Prometheus:
             path.touch(mode=0o600)
             path.write_bytes(text)
             credentials[name] = str(path)
-        written = configuration(access.server, credentials, str(self.kubeconfig))
+        self.watch(())
+        written = configuration(access.server, credentials, self.targets)
         # Prometheus reads YAML, and JSON is YAML.
         (self.folder / "prometheus.json").write_text(json.dumps(written, indent=1))
         processes.start(self.service)
@@ -120,8 +135,11 @@ def read_access(kubeconfig: Path) -> ClusterAccess:
     )
 
 
-def configuration(server: str, credentials: dict[str, str], kubeconfig: str) -> dict[str, object]:
-    """Prometheus's configuration: every running training pod, once a second."""
+def configuration(server: str, credentials: dict[str, str], targets: Path) -> dict[str, object]:
+    """Prometheus's configuration: every pod that the targets file names, once a second.
+
+    Discovery by file, because distributions ship Prometheus without Kubernetes discovery.
+    """
     return {
         "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": "1s"},
         "scrape_configs": [
@@ -133,44 +151,39 @@ def configuration(server: str, credentials: dict[str, str], kubeconfig: str) -> 
                     "cert_file": credentials["client.crt"],
                     "key_file": credentials["client.key"],
                 },
-                "kubernetes_sd_configs": [
-                    {
-                        "role": "pod",
-                        "kubeconfig_file": kubeconfig,
-                        "selectors": [
-                            {"role": "pod", "label": "preftrain.dev/stage=train"},
-                        ],
-                    }
-                ],
+                "file_sd_configs": [{"files": [str(targets)]}],
                 "relabel_configs": [
-                    {
-                        "source_labels": [f"{_POD}_phase"],
-                        "regex": "Running",
-                        "action": "keep",
-                    },
                     {"target_label": "__address__", "replacement": server},
-                    {
-                        "source_labels": ["__meta_kubernetes_namespace", f"{_POD}_name"],
-                        "regex": "(.+);(.+)",
-                        "target_label": "__metrics_path__",
-                        "replacement": "/api/v1/namespaces/$1/pods/$2:8080/proxy/metrics",
-                    },
-                    {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-                    {"source_labels": [f"{_POD}_name"], "target_label": "pod"},
-                    {
-                        "source_labels": [f"{_POD}_label_preftrain_dev_job"],
-                        "target_label": "preftrain_job",
-                    },
-                    {
-                        # Names come back when a demo is run again; UIDs do not.
-                        "source_labels": [f"{_POD}_label_preftrain_dev_job_uid"],
-                        "target_label": "preftrain_job_uid",
-                    },
-                    {"source_labels": [f"{_POD}_name"], "target_label": "instance"},
+                    {"source_labels": ["pod"], "target_label": "instance"},
                 ],
             }
         ],
     }
+
+
+def targets_of(pods: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The running training pods among `pods`, as entries of a targets file."""
+    entries = []
+    for pod in pods:
+        metadata = pod["metadata"]
+        labels = metadata.get("labels", {})
+        if labels.get(LABEL_STAGE) != "train" or pod["status"].get("phase") != "Running":
+            continue
+        namespace, name = metadata["namespace"], metadata["name"]
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}:{POD_PORT}/proxy/metrics"
+        entries.append(
+            {
+                "targets": [name],
+                "labels": {
+                    "__metrics_path__": path,
+                    "namespace": namespace,
+                    "pod": name,
+                    "preftrain_job": labels.get(LABEL_JOB, ""),
+                    "preftrain_job_uid": labels.get(LABEL_JOB_UID, ""),
+                },
+            }
+        )
+    return entries
 
 
 def executable() -> Path:

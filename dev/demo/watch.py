@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.report import INTERVAL_SECONDS, say
 from demo.install import Kubectl
+from preftrain_api.group import LABEL_JOB
 
 POLL_SECONDS = 2.0
 
@@ -35,8 +37,14 @@ class Ended:
         return wanted
 
 
-def follow(kubectl: Kubectl, namespace: str, name: str, timeout_seconds: float) -> Ended:
-    """Print the job's table until it ends.
+def follow(
+    kubectl: Kubectl,
+    namespace: str,
+    name: str,
+    timeout_seconds: float,
+    seen: Callable[[Sequence[Mapping[str, Any]]], None],
+) -> Ended:
+    """Print the job's table until it ends, and tell `seen` of the job's pods.
 
     A row is printed whenever it changes, and at least every ten seconds.
 
@@ -46,6 +54,8 @@ def follow(kubectl: Kubectl, namespace: str, name: str, timeout_seconds: float) 
     deadline = time.monotonic() + timeout_seconds
     header_shown, last_row, last_said = False, "", 0.0
     while time.monotonic() < deadline:
+        pods = kubectl.get("pods", "-n", namespace, "-l", f"{LABEL_JOB}={name}") or {}
+        seen(pods.get("items", ()))
         table = kubectl("get", "ptj", name, "-n", namespace).splitlines()
         if table and not header_shown:
             say(f"  {table[0]}")

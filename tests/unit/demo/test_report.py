@@ -10,7 +10,7 @@ from demo import report
 from demo.answers import Answer
 from demo.curves import Curves, CurvesError
 from demo.pairs import SOURCES, free_prompts, make_pairs
-from demo.prometheus import configuration
+from demo.prometheus import targets_of
 from preftrain_api.manifest import Manifest
 from preftrain_api.report import Evaluation
 from support.demo_run import CONTENT, make_manifest
@@ -127,12 +127,21 @@ def test_curves_are_those_of_this_very_run(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(report, "read_curves", answer)
     report.main(["--run", str(tmp_path), "--base", "b", "--prometheus", "http://unused"])
     assert asked == ['preftrain_job_uid="u"']
-    label = {
-        "source_labels": ["__meta_kubernetes_pod_label_preftrain_dev_job_uid"],
-        "target_label": "preftrain_job_uid",
+    pod = {
+        "metadata": {
+            "namespace": "ns",
+            "name": "pod-1",
+            "labels": {"preftrain.dev/stage": "train", "preftrain.dev/job-uid": "u"},
+        },
+        "status": {"phase": "Running"},
     }
-    written = configuration("server", dict.fromkeys(("ca.crt", "client.crt", "client.key"), ""), "")
-    assert label in written["scrape_configs"][0]["relabel_configs"]  # type: ignore[index]
+    prepare = {**pod, "metadata": {**pod["metadata"], "labels": {"preftrain.dev/stage": "prepare"}}}
+    ended = {**pod, "status": {"phase": "Succeeded"}}
+    entries = targets_of([pod, prepare, ended])
+    assert [entry["labels"]["preftrain_job_uid"] for entry in entries] == ["u"]
+    assert entries[0]["labels"]["__metrics_path__"] == (
+        "/api/v1/namespaces/ns/pods/pod-1:8080/proxy/metrics"
+    )
 
 
 def test_the_example_job_uses_the_pairs_as_they_are_made() -> None:
