@@ -6,8 +6,10 @@ Standard error takes them, so that standard output holds results that scripts ca
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 INTERVAL_SECONDS = 8.0
 """Below ten, so that a poll that comes a little late still keeps the promise."""
@@ -41,3 +43,21 @@ class Heartbeat:
     def seconds(self) -> float:
         """Seconds since the wait began."""
         return self._clock() - self._began
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say every eight seconds that `what` still goes on, while the block runs."""
+    heartbeat, done = Heartbeat(what), threading.Event()
+
+    def beat() -> None:
+        while not done.wait(1):
+            heartbeat.beat()
+
+    teller = threading.Thread(target=beat, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()

@@ -16,11 +16,12 @@ from typing import Any
 from cluster.builder import program
 from cluster.errors import ClusterError
 from cluster.kubectl import kubectl
-from cluster.report import say
+from cluster.report import say, waiting
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHART = REPOSITORY / "charts" / "preftrain"
 SYSTEM_NAMESPACE = "preftrain-system"
+RELEASE = "preftrain"
 NAMESPACE = "preftrain-demo"
 S3_SERVICE_IP = "10.96.100.10"
 """Fixed, because there may be no cluster DNS; inside the service range of kind and of ours."""
@@ -68,15 +69,42 @@ def install_operator(kubeconfig: Path, images: Mapping[str, str]) -> None:
     for name, reference in images.items():
         repository, _, tag = reference.rpartition(":")
         values.setdefault("images", {})[name] = {"repository": repository, "tag": tag}
+    helm = Helm(kubeconfig)
+    if (helm.state() or "").startswith("pending"):
+        # An installation that was cut off blocks every later one.
+        helm("uninstall", RELEASE, "--wait")
     say("installing the chart with helm")
-    command = [str(program("helm")), "--kubeconfig", str(kubeconfig), "upgrade", "--install"]
-    command += ["preftrain", str(CHART), "--namespace", SYSTEM_NAMESPACE, "--create-namespace"]
-    command += ["--wait", "--timeout", "3m", "--values", "-"]
-    done = subprocess.run(
-        command, input=json.dumps(values), capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise ClusterError(f"helm upgrade --install preftrain: {done.stderr.strip()}")
+    words = ("upgrade", "--install", RELEASE, str(CHART), "--create-namespace", "--wait")
+    with waiting("waiting for the operator to be ready"):
+        helm(*words, "--timeout", "3m", "--values", "-", stdin=json.dumps(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """helm with one kubeconfig, in the operator's namespace."""
+
+    kubeconfig: Path
+
+    def __call__(self, *words: str, stdin: str | None = None) -> str:
+        """Run helm and return what it printed.
+
+        Raises:
+            ClusterError: it failed; the message is helm's own.
+        """
+        done = self._run(*words, stdin=stdin)
+        if done.returncode != 0:
+            raise ClusterError(f"helm {' '.join(words[:3])}: {done.stderr.strip()}")
+        return done.stdout
+
+    def state(self) -> str | None:
+        """Status of the release, for example deployed or pending-install; None without one."""
+        done = self._run("status", RELEASE, "-o", "json")
+        return str(json.loads(done.stdout)["info"]["status"]) if done.returncode == 0 else None
+
+    def _run(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [str(program("helm")), "--kubeconfig", str(self.kubeconfig)]
+        command += ["--namespace", SYSTEM_NAMESPACE, *words]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
 
 
 def demo_objects(s3_address: str, s3_port: int, secret: Mapping[str, str]) -> list[dict[str, Any]]:
