@@ -30,7 +30,7 @@ def build_registry(sink: Sink, health: Health) -> kopf.OperatorRegistry:
         return log_in(**kwargs)
 
     @kopf.on.probe(registry=registry, id="alive")
-    def probe(**_: Any) -> str:
+    async def probe(**_: Any) -> str:
         fault = health.fault()
         if fault is not None:
             # Any other exception would make the probe hang instead of fail.
