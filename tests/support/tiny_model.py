@@ -6,6 +6,7 @@ Written with numpy and the tokenizers library alone, so that making it needs no 
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ THINKING = CHATML.replace("assistant\n{% endif %}", "assistant\n<think>{% endif 
 def make_tiny_model(folder: Path, *, template: str | None = CHATML, seed: int = 0) -> Path:
     """Write a Qwen2 model and its tokenizer into `folder`, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = _write_tokenizer(folder, template)
+    vocabulary = write_tokenizer(folder, SENTENCES, template=template)
     config = {
         "architectures": ["Qwen2ForCausalLM"],
         "model_type": "qwen2",
@@ -64,30 +65,38 @@ def make_tiny_model(folder: Path, *, template: str | None = CHATML, seed: int = 
     return folder
 
 
-def _write_tokenizer(folder: Path, template: str | None) -> int:
+def write_tokenizer(
+    folder: Path,
+    texts: Iterable[str],
+    *,
+    vocabulary: int = 400,
+    positions: int = POSITIONS,
+    template: str | None = CHATML,
+) -> int:
+    """Learn a byte-level BPE tokenizer from `texts`, write it, and return its size."""
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
-        vocab_size=400,
+        vocab_size=vocabulary,
         special_tokens=["<|im_start|>", "<|im_end|>", "<|endoftext|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([*SENTENCES, "system\nuser\nassistant\n"], trainer)
+    tokenizer.train_from_iterator([*texts, "system\nuser\nassistant\n"], trainer)
     tokenizer.save(str(folder / "tokenizer.json"))
     settings: dict[str, object] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": "<|im_start|>",
         "eos_token": "<|im_end|>",
         "pad_token": "<|endoftext|>",
-        "model_max_length": POSITIONS,
+        "model_max_length": positions,
         "clean_up_tokenization_spaces": False,
     }
     if template is not None:
         settings["chat_template"] = template
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2))
-    return tokenizer.get_vocab_size()
+    return int(tokenizer.get_vocab_size())
 
 
 def _weights(vocabulary: int, seed: int) -> dict[str, np.ndarray]:

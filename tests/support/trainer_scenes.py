@@ -4,7 +4,7 @@ Each scene takes and returns plain JSON data. Nothing is asserted here.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from preftrain_trainer.pairs import Message, PreferencePair, PreparedData
 from preftrain_trainer.records import StepRecord
 from preftrain_trainer.stop import StopRequest
 from support.specs import resolved_spec
-from support.tiny_model import make_tiny_model
+from support.tiny_model import CHATML, make_tiny_model
 
 CPU = Device("CPU", "test", bf16=False)
 
@@ -73,10 +73,10 @@ def training(
         export: write the adapter, and return logits to hold the exported one against.
     """
     root = Path(folder)
-    given = {} if template == "default" else {"template": template}
-    source = FetchedModel(
-        make_tiny_model(root / "model", **given), f"file://{root}/model", "sha256:tiny"
+    folder_of_model = make_tiny_model(
+        root / "model", template=CHATML if template == "default" else template
     )
+    source = FetchedModel(folder_of_model, f"file://{root}/model", "sha256:tiny")
     spec = resolved_spec(**members)
     pairs = made_pairs(rows + held_out, conversational=conversational)
     report = DataReport(rows=len(pairs), train_rows=rows, eval_rows=held_out)
@@ -201,7 +201,9 @@ def _spoil(model: LoadedModel, how: str | None) -> None:
                 value[0] = float("nan")
 
 
-def _likelihoods_by_hand(model: LoadedModel, pairs: list[PreferencePair]) -> list[dict[str, float]]:
+def _likelihoods_by_hand(
+    model: LoadedModel, pairs: Sequence[PreferencePair]
+) -> list[dict[str, float]]:
     """Sums of log-probabilities from plain logits in 64 bits, a sequence at a time."""
     with model.network.disable_adapter():
         reference = [_pair_by_hand(model, pair) for pair in pairs]

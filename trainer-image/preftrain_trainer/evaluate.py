@@ -42,7 +42,7 @@ def evaluate(
     if not data.held_out:
         return None
     training = spec.training or TrainingSpec()
-    before = board.snapshot().phase
+    before = board.snapshot()
     board.phase("Evaluating")
     pairs = (
         tokenization_of(model.tokenizer, model.end_marks, training.max_length, spec.dataset)
@@ -60,8 +60,8 @@ def evaluate(
                 reference += pair_likelihoods(network, collate, batch, layout)
     result = summarize(policy, reference, method_of(spec.method).objective(spec.method))
     board.evaluated(result)
-    if before == "Training":
-        board.phase("Training")
+    if before.step < before.total_steps:
+        board.phase(before.phase)
     return result
 
 

@@ -159,7 +159,7 @@ def train(
         data_report=pairs.report,
         resolved=resolved,
         versions=versions.versions(),
-        environment=versions.environment(found),
+        environment=versions.environment(found, trained.peak_gpu_bytes),
         created=datetime.now(UTC),
         steps=trained.steps,
         metrics=trained.metrics,

@@ -19,7 +19,7 @@ from preftrain_trainer.errors import GuardStopped, InternalError
 from preftrain_trainer.fit import Fit, with_examples
 from preftrain_trainer.guards import LOSS_TOLERANCE, StepOne
 from preftrain_trainer.likelihood import autocast, chosen_loss, evaluating
-from preftrain_trainer.methods import Objective, method_of
+from preftrain_trainer.methods import method_of
 from preftrain_trainer.model import ADAPTER, LoadedModel, require_trainable
 from preftrain_trainer.order import training_order
 from preftrain_trainer.pairs import PreferencePair, PreparedData
@@ -293,6 +293,3 @@ def _peak_memory(layout: Fit) -> Iterator[Callable[[], int | None]]:
         return
     torch.cuda.reset_peak_memory_stats()
     yield lambda: int(torch.cuda.max_memory_reserved())
-
-
-__all__ = ["REFERENCE", "Objective", "OrderedPairs", "Trained", "train"]

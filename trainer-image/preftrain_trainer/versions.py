@@ -35,8 +35,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def environment(device: Device) -> dict[str, Any]:
-    """The hardware of this run."""
+def environment(device: Device, peak_gpu_bytes: int | None = None) -> dict[str, Any]:
+    """The hardware of this run, and how much of the GPU's memory it took."""
     found: dict[str, Any] = {
         "accelerator": device.kind,
         "device": device.name,
@@ -46,4 +46,6 @@ def environment(device: Device) -> dict[str, Any]:
     }
     if device.memory_bytes is not None:
         found["gpuMemoryBytes"] = device.memory_bytes
+    if peak_gpu_bytes is not None:
+        found["peakGpuMemoryBytes"] = peak_gpu_bytes
     return found

@@ -5,6 +5,7 @@ from math import inf, log, nan
 
 import pytest
 
+from preftrain_trainer.fit import Precision
 from preftrain_trainer.guards import StepOne, non_finite, step_one_identity
 from preftrain_trainer.records import StepRecord
 
@@ -32,7 +33,7 @@ def test_a_figure_that_is_no_number_is_found(field: str, value: float) -> None:
         ("FP32", nan, True),
     ],
 )
-def test_the_first_loss_must_be_exact(precision: str, loss: float, found: bool) -> None:
+def test_the_first_loss_must_be_exact(precision: Precision, loss: float, found: bool) -> None:
     """Within 1e-4 in 32 bits and 2 % in 16 bits."""
     expected = replace(EXPECTED, precision=precision)
     finding = step_one_identity(replace(FIRST, loss=loss), expected)

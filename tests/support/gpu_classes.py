@@ -1,0 +1,70 @@
+"""Reads the classes that Unsloth generates for a GPU, on a machine without one.
+
+Unsloth rewrites TRL's trainers when it finds a GPU; told that a CPU is allowed in its place it
+writes the same files, though they cannot train. Run as `python -m support.gpu_classes FOLDER`;
+prints JSON.
+"""
+
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from preftrain_trainer.device import Device
+
+
+def main() -> None:
+    """Generate the classes in `FOLDER`, configure them as for a GPU, and print what came of it."""
+    folder = Path(sys.argv[1])
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    from preftrain_trainer.model import prepare_environment
+
+    gpu = Device("GPU", "pretended", bf16=True)
+    prepare_environment(gpu, folder)
+    del os.environ["UNSLOTH_DISABLE_CPU_FALLBACK"]
+    os.environ |= {"UNSLOTH_ALLOW_CPU": "1", "HF_HUB_OFFLINE": "1"}
+    import unsloth  # noqa: F401
+
+    answers.write(json.dumps(_read(folder, gpu)))
+    answers.close()
+
+
+def _read(folder: Path, gpu: Device) -> dict[str, object]:
+    import inspect
+
+    import torch
+    from unsloth.models.rl import patch_trl_rl_trainers
+
+    from preftrain_trainer.arguments import arguments, configure
+    from preftrain_trainer.errors import TrainerError
+    from preftrain_trainer.fit import fit
+    from preftrain_trainer.methods import method_of
+    from support.specs import resolved_spec
+
+    patch_trl_rl_trainers()
+    # What the machine lacks, and the configuration insists on.
+    settings: Any = import_module("transformers.training_args")
+    settings.is_torch_bf16_gpu_available = lambda: True
+    settings.TrainingArguments.device = property(lambda _: torch.device("cpu"))
+    spec = resolved_spec(compute={"accelerator": "GPU"}, model={"quantization": "NF4"})
+    method = method_of(spec.method)
+    wanted = arguments(spec, fit(spec, 80, gpu), method.arguments(spec.method), folder / "out")
+    error = None
+    try:
+        configure(method.config_class(), wanted)
+    except TrainerError as problem:
+        error = str(problem)
+    source = inspect.getsource(sys.modules[method.trainer_class().__module__])
+    return {
+        "config_class": f"{method.config_class().__module__}.{method.config_class().__qualname__}",
+        "trainer": method.trainer_class().__name__,
+        "error": error,
+        "source": source,
+    }
+
+
+if __name__ == "__main__":
+    main()
