@@ -6,19 +6,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from cluster.leftovers import leftovers
+from cluster.place import Place
+from cluster.processes import running
 from cluster.session import find_cluster
 from demo.install import NAMESPACE, REPOSITORY, SYSTEM_NAMESPACE, Kubectl
 from demo.stack import BUCKET, Stack
-from support.waiting import eventually
-
 from preftrain_api.manifest import Manifest
 from preftrain_trainer.store import file_sha256
+from support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -27,9 +29,9 @@ TERMINAL_REASONS = {"Succeeded", "Failed", "PublishedUnevaluated", "GatesNotPass
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[subprocess.CompletedProcess[str]]:
+def demo() -> subprocess.CompletedProcess[str]:
     """One whole `make demo`; the cluster stays for the tests that follow it."""
-    yield run_demo("up")
+    return run_demo("up")
 
 
 def run_demo(*words: str) -> subprocess.CompletedProcess[str]:
@@ -69,12 +71,7 @@ def test_the_demo_ends_with_a_verified_adapter(demo: subprocess.CompletedProcess
     assert conditions["Succeeded"] == "True"
     assert conditions["Ready"] == "True"
     folder = (
-        Stack.of(find_cluster()).s3.data
-        / BUCKET
-        / "adapters"
-        / NAMESPACE
-        / "demo-smollm2"
-        / "r1"
+        Stack.of(find_cluster()).s3.data / BUCKET / "adapters" / NAMESPACE / "demo-smollm2" / "r1"
     )
     manifest = Manifest.parse(json.loads((folder / "manifest.json").read_text()))
     assert {entry.path for entry in manifest.files} >= {
@@ -162,3 +159,15 @@ def test_the_end_of_a_pod_is_seen_by_an_operator_that_was_away(
         if event["involvedObject"]["name"] == name and event["reason"] in TERMINAL_REASONS
     ]
     assert len(terminal) == 1
+
+
+def test_the_way_back_leaves_nothing(demo: subprocess.CompletedProcess[str]) -> None:
+    """`make demo-down` ends processes, mounts, bridge and containers, and the demo's servers."""
+    assert demo.returncode == 0
+    stack = Stack.of(find_cluster())
+    services = (stack.s3.service, stack.prometheus.service)
+    assert all(running(service) for service in services)
+    ended = run_demo("down")
+    assert ended.returncode == 0, ended.stdout[-4000:]
+    assert not any(running(service) for service in services)
+    assert leftovers(Place.of_user()) == []
