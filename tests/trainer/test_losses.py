@@ -101,6 +101,7 @@ def test_the_same_run_twice_is_the_same_adapter(train: Train) -> None:
     again = train("again", members={"training": FAST})
     other = train("other", members={"training": FAST | {"seed": 7}})
     assert first["end_hash"] == again["end_hash"]
+    assert other["start_hash"] != first["start_hash"]
     assert other["end_hash"] != first["end_hash"]
 
 
