@@ -3,6 +3,7 @@
 No Unsloth here: whoever downloads the adapter must get the same answers without it.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,14 @@ def answer_with_and_without(
     adapted = PeftModel.from_pretrained(model, str(adapter))
     after = greedy(adapted.eval(), tokenizer, prompts)
     return before, after
+
+
+def quieten() -> None:
+    """Keep the libraries' bars and notes out of a report that a person reads."""
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
 
 
 def greedy(model: Any, tokenizer: Any, prompts: Sequence[str]) -> tuple[Answer, ...]:

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
 
+from cluster.report import waiting
 from demo.answers import MAX_NEW_TOKENS, Answer, answer_with_and_without, mean_length
 from demo.curves import Curves, CurvesError, draw, draw_picture, read_curves
 from demo.pairs import free_prompts
@@ -55,7 +56,8 @@ def report(folder: Path, base: Path, prometheus: str, picture: Path | None = Non
     curves = read_curves(prometheus, selector, end - trained - START_SLACK_SECONDS, end + 60)
     print_curves(curves, manifest.steps)
     prompts = free_prompts()
-    before, after = answer_with_and_without(base, adapter_folder(folder, manifest), prompts)
+    with waiting(f"answering {len(prompts)} held-out questions with and without the adapter"):
+        before, after = answer_with_and_without(base, adapter_folder(folder, manifest), prompts)
     evidence = gather(manifest, files, curves, before, after)
     print_answers(before, after, evidence)
     if picture:
