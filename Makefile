@@ -26,11 +26,12 @@ demo-down: $(SETUP) ## End everything that `make demo` started
 .PHONY: test test-unit test-integration test-trainer test-e2e
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
-	@$(PY) -m pytest tests/unit tests/integration tests/trainer
+	@$(PY) -m pytest -q -n 2 tests/unit tests/integration
+	@$(PY) -m pytest tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m pytest -q -n 2 tests/unit
 test-integration: $(SETUP) ## Against a real API server and a real S3 server
-	@$(PY) -m pytest tests/integration
+	@$(PY) -m pytest -q -n 2 tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
 	@$(PY) -m pytest tests/trainer
 test-e2e: $(SETUP) ## Both images on a real node: the demo's path, with assertions
