@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from preftrain_api.errors import InvalidSpecError, NewerSchemaError
 from preftrain_api.group import API_VERSION, KIND
-from preftrain_api.names import NAME_MESSAGE, is_job_name
+from preftrain_api.names import NAME_MESSAGE, NAMESPACE_MESSAGE, is_job_name, is_namespace
 from preftrain_api.problems import Problem, problems_of
 from preftrain_api.spec import PreferenceTrainingJobSpec
 from preftrain_api.wire import ALLOW_FILE
@@ -40,14 +40,18 @@ def read_job(manifest: dict[str, Any], *, allow_file: bool = False) -> JobManife
     metadata = metadata if isinstance(metadata, dict) else {}
     name, namespace = metadata.get("name"), metadata.get("namespace")
     if not isinstance(name, str) or not is_job_name(name):
-        problems.append(f"metadata.name: {NAME_MESSAGE}" if name else "metadata.name: is missing")
+        problems.append(NAME_MESSAGE if name else "metadata.name: is missing")
     if namespace is not None and not isinstance(namespace, str):
         problems.append("metadata.namespace: must be text; put it in quotes")
+    elif namespace is not None and not is_namespace(namespace):
+        problems.append(NAMESPACE_MESSAGE)
     if problems:
         raise InvalidSpecError(tuple(problems))
     unknown = tuple(key for key in manifest if key not in _MEMBERS)
     if unknown:
-        raise NewerSchemaError(tuple(f"{key}: unknown field" for key in unknown), unknown)
+        raise NewerSchemaError(
+            tuple(f"{key}: unknown field; settings stand under spec" for key in unknown), unknown
+        )
     return JobManifest(
         name=str(name),
         namespace=namespace,

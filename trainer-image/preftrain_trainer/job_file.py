@@ -3,25 +3,21 @@
 A manifest on a workstation is the same resource as in a cluster, with `file://` allowed.
 """
 
-import re
 import uuid
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from preftrain_api import reading
 from preftrain_api.errors import ContractError
-from preftrain_api.group import API_VERSION, KIND, MAX_NAME_CHARACTERS
 from preftrain_api.problems import problems_of
-from preftrain_api.reading import read_spec
 from preftrain_api.resolve import resolve
 from preftrain_api.run_spec import RunIdentity, RunSpec
 from preftrain_api.yaml12 import load_manifest
 from preftrain_trainer.errors import BadSpec
 
 DEFAULT_NAMESPACE: Final = "local"
-_TOP: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _PLACE: Final = frozenset({"uri", "secretRef", "s3"})
 """Members of spec.output that a folder on the command line replaces."""
 
@@ -33,12 +29,10 @@ def read_job(path: Path, output: Path | None) -> RunSpec:
         BadSpec: the file cannot be read or is no valid PreferenceTrainingJob.
     """
     try:
-        raw = load_manifest(path.read_text(encoding="utf-8"))
-        name, namespace = _identity(raw)
-        spec_data = raw.get("spec")
-        if output is not None and isinstance(spec_data, dict):
-            spec_data = _with_output(spec_data, output)
-        spec = read_spec(spec_data, allow_file=True)
+        manifest = load_manifest(path.read_text(encoding="utf-8"))
+        if output is not None and isinstance(manifest.get("spec"), dict):
+            manifest["spec"] = _with_output(manifest["spec"], output)
+        job = reading.read_job(manifest, allow_file=True)
     except OSError as error:
         raise BadSpec(f"{path} cannot be read: {error.strerror}; name a manifest") from error
     except UnicodeDecodeError as error:
@@ -46,13 +40,13 @@ def read_job(path: Path, output: Path | None) -> RunSpec:
     except ContractError as error:
         raise BadSpec(f"{path}: {error}") from error
     identity = RunIdentity(
-        namespace=namespace,
-        name=name,
+        namespace=job.namespace or DEFAULT_NAMESPACE,
+        name=job.name,
         uid=str(uuid.uuid4()),
-        revision=spec.run_revision,
+        revision=job.spec.run_revision,
         attempt=1,
     )
-    return RunSpec(identity=identity, stage="Train", spec=resolve(spec))
+    return RunSpec(identity=identity, stage="Train", spec=resolve(job.spec))
 
 
 def read_run_spec(path: Path) -> RunSpec:
@@ -75,25 +69,6 @@ def read_run_spec(path: Path) -> RunSpec:
         raise BadSpec(
             f"{path}: {problems}; operator and trainer image must be of the same release"
         ) from error
-
-
-def _identity(raw: dict[str, Any]) -> tuple[str, str]:
-    for key, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
-        if raw.get(key) != expected:
-            raise ContractError(f"{key} must be {expected}, not {raw.get(key)!r}")
-    unknown = sorted(raw.keys() - _TOP)
-    if unknown:
-        raise ContractError(f"{unknown[0]}: unknown field; settings of the job stand under spec")
-    metadata = raw.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    name, namespace = metadata.get("name"), metadata.get("namespace", DEFAULT_NAMESPACE)
-    for key, value, longest in (("name", name, MAX_NAME_CHARACTERS), ("namespace", namespace, 63)):
-        if not isinstance(value, str) or not _NAME.fullmatch(value) or len(value) > longest:
-            raise ContractError(
-                f"metadata.{key}: must be at most {longest} lower-case letters, digits and dashes, "
-                f"not {value!r}"
-            )
-    return str(name), str(namespace)
 
 
 def _with_output(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
