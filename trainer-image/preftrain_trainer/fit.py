@@ -8,8 +8,8 @@ from fractions import Fraction
 from math import ceil, gcd
 from typing import Final, Literal
 
-from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
-from preftrain_trainer.device import Device
+from preftrain_api.spec import ComputeSpec, PreferenceTrainingJobSpec, TrainingSpec
+from preftrain_trainer.device import Device, find_device
 from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.methods import method_of
 
@@ -65,9 +65,6 @@ def fit(spec: PreferenceTrainingJobSpec, pairs: int, device: Device) -> Fit:
             names the field.
     """
     training = _of(spec)
-    # Its own refusals come now, not after minutes of loading.
-    method = method_of(spec.method)
-    method.objective(spec.method)
     if spec.model.quantization == "NF4" and device.kind == "CPU":
         raise BadSpec(
             "model.quantization must be None when compute.accelerator is CPU, because 4-bit "
@@ -88,6 +85,20 @@ def fit(spec: PreferenceTrainingJobSpec, pairs: int, device: Device) -> Fit:
         pad_to_multiple_of=GPU_PADDING if device.kind == "GPU" else None,
     )
     return with_examples(layout, training, pairs)
+
+
+def refuse_impossible(spec: PreferenceTrainingJobSpec) -> None:
+    """Refuse, before anything is read, what no data and no machine could make possible.
+
+    Which GPU a pod will get is not known yet, so its limits are for `fit` to judge.
+
+    Raises:
+        BadSpec: method or accelerator cannot do what the resolved spec asks for.
+    """
+    compute = spec.compute or ComputeSpec()
+    method_of(spec.method).objective(spec.method)
+    if compute.accelerator == "CPU":
+        fit(spec, 1, find_device(compute))
 
 
 def with_examples(layout: Fit, training: TrainingSpec, examples: int) -> Fit:

@@ -24,7 +24,7 @@ from preftrain_api.result import PrepareResult, TrainResult
 from preftrain_api.run_spec import RunSpec
 from preftrain_api.spec import ComputeSpec
 from preftrain_api.spec_hash import spec_hash
-from preftrain_trainer import data, places, report
+from preftrain_trainer import data, fit, gates, places, report
 from preftrain_trainer.audit import RefusedData
 from preftrain_trainer.board import ProgressBoard
 from preftrain_trainer.claim import take_claim
@@ -72,6 +72,7 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     unsupported = unsupported_fields(run.spec)
     if unsupported:
         raise BadSpec("; ".join(f"spec.{sentence}" for sentence in unsupported))
+    fit.refuse_impossible(run.spec)
     workspace.make()
     store = places.open_output(run, workspace, patient=False)
     fencing = probe(store)
@@ -81,6 +82,7 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     stop.check()
     dataset = places.open_source(run.spec.dataset, workspace)
     pairs = _judged(dataset, run, workspace, store)
+    gates.require_held_out(run.spec, len(pairs.held_out))
     stop.check()
     pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=pairs.digest)
     _require_pins(run.pins, pins)
@@ -110,7 +112,7 @@ def train(
     Raises:
         TrainerError: the attempt ended early.
     """
-    from preftrain_trainer import device, fit, gates, model, versions
+    from preftrain_trainer import device, model, versions
 
     spec = run.spec
     found = device.find_device(spec.compute or ComputeSpec())
@@ -122,7 +124,6 @@ def train(
             ExitCode.DONE,
             TrainResult(message=_ADOPTED, artifact=prepared.artifact, data_report=report_of_data),
         )
-    gates.require_held_out(spec, len(pairs.held_out))
     layout = fit.fit(spec, len(pairs.train), found)
     store = places.open_output(run, workspace, patient=True)
     claim = take_claim(store, workspace.holder, prepared.fencing)

@@ -247,6 +247,32 @@ def test_an_unavailable_member_ends_with_64(pod: Pod) -> None:
     assert "spec.method.type ORPO is not available" in result.message
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"method": {"type": "DPO", "dpo": {"labelSmoothing": 0.1}}}, "method.dpo.labelSmoothing"),
+        ({"training": {"precision": "BF16"}}, "training.precision BF16 needs a GPU"),
+        (
+            {
+                "dataset": {"uri": "pvc://data/pairs", "evalFraction": 0},
+                "evaluation": {
+                    "gates": [{"metric": "RewardMargin", "operator": "AtLeast", "threshold": 0}]
+                },
+            },
+            "evaluation.gates cannot be judged because no pairs are held out",
+        ),
+    ],
+)
+def test_what_training_would_refuse_is_refused_before_it(
+    pod: Pod, changes: dict[str, Any], says: str
+) -> None:
+    """No GPU is asked for to find out that the spec contradicts itself."""
+    code, result, _ = pod.prepare(**changes)
+
+    assert code == ExitCode.BAD_SPEC
+    assert says in result.message
+
+
 def test_a_published_run_is_adopted(pod: Pod) -> None:
     """A manifest of the same hash ends the run at once, with its artifact."""
     place = {"uri": "pvc://results/x"}
