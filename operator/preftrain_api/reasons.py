@@ -67,7 +67,6 @@ class Reason(StrEnum):
     )
     PENDING = "Pending", "The training pod is not running yet."
     QUEUED = "Queued", "The queue has not admitted the training Job yet."
-    STARTING = "Starting", "The training pod is starting."
     TRAINING = "Training", "The training pod is at work."
     RETRYING = "Retrying", "The last attempt failed for a reason that may pass; another follows."
     PREEMPTED = "Preempted", "The attempt was interrupted after a checkpoint; another follows."
@@ -126,10 +125,18 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable", "No node fits the pod; the message is the scheduler's."
     SECRET_MISSING = (
         "SecretMissing",
-        "A Secret that a place refers to does not exist in this namespace.",
+        "A Secret that a place refers to is not there; create it, and the run goes on.",
+    )
+    CONTAINER_NOT_STARTED = (
+        "ContainerNotStarted",
+        "The node cannot start the container, for example because its image runs as root; the "
+        "message is the node's.",
     )
     QUOTA_EXCEEDED = "QuotaExceeded", "The namespace's quota does not allow the pod."
-    ADMISSION_REJECTED = "AdmissionRejected", "An admission policy refused the Job or its pod."
+    ADMISSION_REJECTED = (
+        "AdmissionRejected",
+        "A quota or an admission policy refused the Job or its pod; see the message.",
+    )
     NAME_TAKEN = (
         "NameTaken",
         "A Job of the name that this run needs exists and belongs to another owner; delete it or "

@@ -44,6 +44,8 @@ class PodView:
     waiting_message: str = ""
     unschedulable_since: datetime | None = None
     unschedulable_message: str = ""
+    unready_since: datetime | None = None
+    """Since when the node has not set up what must be there before an image is pulled."""
 
     @property
     def is_running(self) -> bool:
@@ -74,6 +76,8 @@ class JobView:
     """When it was admitted: created, or un-suspended by the queue."""
     complete: bool = False
     failed: bool = False
+    had_pods: bool = False
+    """Whether the Job controller has counted any pod."""
     failure: str = ""
     failure_message: str = ""
 
@@ -215,6 +219,7 @@ def view_job(item: Json) -> JobView | None:
         started=_optional(status.get("startTime")),
         complete=_condition(status, "Complete") is not None,
         failed=failed is not None,
+        had_pods=any(status.get(count) for count in ("active", "failed", "succeeded")),
         failure=(failed or {}).get("reason", ""),
         failure_message=(failed or {}).get("message", ""),
     )
@@ -232,6 +237,7 @@ def view_pod(item: Json) -> PodView:
     unschedulable = _condition(status, "PodScheduled", "False") or {}
     if unschedulable.get("reason") != "Unschedulable":
         unschedulable = {}
+    unready = _condition(status, "PodReadyToStartContainers", "False") or {}
     exit_code = terminated.get("exitCode")
     return PodView(
         name=metadata["name"],
@@ -254,6 +260,7 @@ def view_pod(item: Json) -> PodView:
         waiting_message=waiting.get("message", ""),
         unschedulable_since=_optional(unschedulable.get("lastTransitionTime")),
         unschedulable_message=unschedulable.get("message", ""),
+        unready_since=_optional(unready.get("lastTransitionTime")),
     )
 
 

@@ -16,9 +16,9 @@ _METADATA = (
     "ownerReferences",
 )
 _JOB_SPEC = ("suspend", "activeDeadlineSeconds")
-_JOB_STATUS = ("startTime", "conditions")
+_JOB_STATUS = ("startTime", "conditions", "active", "failed", "succeeded")
 _POD_STATUS = ("phase", "podIP", "startTime", "reason", "message")
-_POD_CONDITIONS = ("DisruptionTarget", "PodScheduled")
+_POD_CONDITIONS = ("DisruptionTarget", "PodScheduled", "PodReadyToStartContainers")
 
 
 def trim(kind: Kind, item: Json) -> Json:

@@ -8,6 +8,7 @@ import pytest
 from preftrain_operator.core.observed import Refusal
 from support.situations import (
     after,
+    at,
     condition,
     make_child,
     make_pod,
@@ -45,6 +46,18 @@ def test_verdict_train_records_the_pins_and_reserves_the_first_attempt() -> None
     assert told["pins"] == TRAIN["pins"]
     assert told["specHash"] == plan.status.resolved.spec_hash
     assert told["identity"]["attempt"] == 1
+
+
+def test_a_prepare_pod_without_its_secret_is_told() -> None:
+    """The first pod of a run is where a forgotten Secret shows; nothing fails meanwhile."""
+    job, child = started(), make_child("prepare")
+    unready = {"type": "PodReadyToStartContainers", "status": "False"}
+    pod = make_pod(child, conditions=[{**unready, "lastTransitionTime": at(-20)}])
+    plan = plan_for(job, child, pods=(pod,))
+    assert condition(plan, "Ready") == ("False", "SecretMissing")
+    assert condition(plan, "Failed") == ("False", "InProgress")
+    freed = plan_for(after(job, plan), child, pods=(make_pod(child),))
+    assert condition(freed, "Ready") == ("False", "Preparing")
 
 
 def test_verdict_adopted_ends_well_without_training() -> None:

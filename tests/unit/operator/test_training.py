@@ -7,8 +7,10 @@ import pytest
 
 from preftrain_api.progress import Progress
 from preftrain_operator.core.observed import Report
+from preftrain_operator.core.plan import Plan
 from support.situations import (
     after,
+    at,
     condition,
     make_child,
     make_pod,
@@ -249,7 +251,7 @@ def test_progress_of_the_recorded_pod_is_shown() -> None:
     ("pod", "seconds", "reason"),
     [
         ({"waiting": {"reason": "ErrImagePull", "message": "no"}}, 0, "ImagePullFailed"),
-        ({"waiting": {"reason": "CreateContainerConfigError"}}, 0, "SecretMissing"),
+        ({"waiting": {"reason": "CreateContainerConfigError"}}, 0, "ContainerNotStarted"),
         (
             {
                 "conditions": [
@@ -278,6 +280,67 @@ def test_a_stuck_pod_is_told(pod: dict[str, Any], seconds: float, reason: str) -
     assert condition(plan, "Reconciling") == ("True", reason)
     freed = plan_for(after(job, plan), child, pods=(make_pod(child),))
     assert condition(freed, "Running") == ("False", "Pending")
+
+
+def message(plan: Plan) -> str:
+    """What Ready says."""
+    assert plan.status is not None
+    return next(item.message for item in plan.status.conditions if item.type == "Ready")
+
+
+def unready(since: float) -> dict[str, Any]:
+    """A pod's condition while its node has not set up volumes and network."""
+    return {
+        "type": "PodReadyToStartContainers",
+        "status": "False",
+        "lastTransitionTime": at(since),
+    }
+
+
+OUTPUT = {"uri": "s3://adapters/team", "secretRef": {"name": "s3-keys"}}
+
+
+def test_a_pod_without_its_secret_is_told_by_name() -> None:
+    """Kubelets report it in Events only: the operator tells after a while, and the run goes on
+    when the Secret is there.
+    """
+    job, child = training(output=OUTPUT), make_child()
+    stuck = make_pod(child, conditions=[unready(-5)], waiting={"reason": "ContainerCreating"})
+    early = plan_for(job, child, pods=(stuck,))
+    assert early.status is None
+    assert early.requeue_after == 15
+    plan = plan_for(job, child, pods=(stuck,), seconds=15)
+    assert condition(plan, "Running") == ("False", "SecretMissing")
+    assert "namespace team has Secret hub, Secret s3-keys;" in message(plan)
+    told = after(job, plan)
+    assert plan_for(told, child, pods=(stuck,), seconds=60).is_empty
+    running_now = plan_for(told, child, pods=(make_pod(child, phase="Running"),))
+    assert condition(running_now, "Running") == ("True", "Training")
+
+
+def test_a_slow_claim_is_not_taken_for_a_missing_secret() -> None:
+    """A claim may take minutes to attach; both are named, the reason stays."""
+    cache = {"cache": {"claimName": "hub-cache"}}
+    job, child = training(output=OUTPUT, compute=cache), make_child()
+    stuck = make_pod(child, conditions=[unready(-30)])
+    plan = plan_for(job, child, pods=(stuck,))
+    assert condition(plan, "Running") == ("False", "Pending")
+    assert "Secret s3-keys, claim hub-cache" in message(plan)
+
+
+def test_a_job_that_gets_no_pod_is_told() -> None:
+    """A quota or a missing service account lets the Job be and refuses its pod."""
+    job, child = training(), make_child()
+    child["status"]["startTime"] = at(-5)
+    early = plan_for(job, child)
+    assert early.status is None
+    assert early.requeue_after == 15
+    plan = plan_for(job, child, seconds=15)
+    assert condition(plan, "Running") == ("False", "AdmissionRejected")
+    assert "kubectl describe job run-r1-1" in message(plan)
+    assert plan_for(after(job, plan), child, seconds=60).is_empty
+    child["status"]["active"] = 1
+    assert plan_for(job, child, seconds=15).is_empty, "its pod was not seen yet"
 
 
 def test_a_queued_job_says_so_until_it_is_admitted() -> None:

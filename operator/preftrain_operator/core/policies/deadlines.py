@@ -9,7 +9,7 @@ from preftrain_operator.core.observed import JobView
 from preftrain_operator.core.plan import Plan
 from preftrain_operator.core.policies.finished import deletion_time
 from preftrain_operator.core.policies.outcome import fail
-from preftrain_operator.core.policies.waiting import unschedulable_at
+from preftrain_operator.core.policies.waiting import waiting_dues
 from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.verdict import Ending
 
@@ -66,7 +66,9 @@ def _dues(situation: Situation) -> Iterator[datetime]:
     found = [deletion_time(situation)]
     if situation.is_started and not situation.is_finished:
         found += [active_deadline(situation), start_deadline(situation)]
-        found += [unschedulable_at(pod) for pod in situation.observed.pods if not pod.has_ended]
+        job = _current(situation)
+        if job is not None:
+            found += waiting_dues(job, situation.observed.pods_of(job))
     yield from (due for due in found if due is not None)
 
 

@@ -30,7 +30,7 @@ def follow(situation: Situation) -> Plan | None:
         return Plan()
     pods = observed.pods_of(job)
     if not job.is_finished:
-        return _wait(situation, pods)
+        return _wait(situation, job, pods)
     if not has_evidence(job, pods) and not observed.live:
         return LOOK_AGAIN
     status = with_uid(situation.status, ref, job)
@@ -73,8 +73,8 @@ def _create(situation: Situation) -> Plan:
     return plan
 
 
-def _wait(situation: Situation, pods: tuple[PodView, ...]) -> Plan:
-    stuck = why_waiting(pods[-1], situation.now) if pods else None
+def _wait(situation: Situation, job: JobView, pods: tuple[PodView, ...]) -> Plan:
+    stuck = why_waiting(situation, job, pods, Reason.PREPARING)
     reason, message = stuck or (Reason.PREPARING, "")
     status = updated(situation, situation.status, under_way(reason, message))
     return write_if_changed(situation, status)

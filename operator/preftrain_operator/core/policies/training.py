@@ -219,8 +219,7 @@ def _waiting(
     job: JobView,
     pods: tuple[PodView, ...],
 ) -> Plan:
-    newest = pods[-1] if pods else None
-    stuck = why_waiting(newest, situation.now) if newest and not newest.has_ended else None
+    stuck = why_waiting(situation, job, pods, Reason.PENDING)
     ready = find(status.conditions, Type.READY)
     entry = status.attempts[-1] if status.attempts else None
     if stuck is not None:

@@ -1,32 +1,112 @@
-"""Why a pod does not run: what its status tells before anything has run in it."""
+"""Why nothing runs yet: what a Job and its newest pod tell before anything has run."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from preftrain_api.places import parse_uri
 from preftrain_api.reasons import Reason
-from preftrain_operator.core.observed import PodView
+from preftrain_api.spec import PreferenceTrainingJobSpec
+from preftrain_operator.core.observed import JobView, PodView
+from preftrain_operator.core.situation import Situation
 
 UNSCHEDULABLE_SECONDS: Final = 10
 """A pod is called unschedulable after this time: schedulers report it in passing, too."""
+SET_UP_SECONDS: Final = 20
+"""A pod whose volumes are not there after this time is told. Secrets are mounted within a
+second; images are pulled later and do not count."""
+NO_POD_SECONDS: Final = 20
+"""A Job without any pod after this time is told: the Job controller makes one at once."""
 _IMAGE_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 )
-_SECRET_REASONS: Final = frozenset({"CreateContainerConfigError"})
+_CONTAINER_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
-def why_waiting(pod: PodView, now: datetime) -> tuple[Reason, str] | None:
-    """Reason and message for a pod that is stuck; None for one that is on its way."""
+def why_waiting(
+    situation: Situation, job: JobView, pods: tuple[PodView, ...], usual: Reason
+) -> tuple[Reason, str] | None:
+    """Reason and message when the Job is stuck; None when it is on its way.
+
+    `usual` is the reason that stays where Kubernetes does not say what is wrong.
+    """
+    if not pods:
+        due = _no_pod_at(job)
+        return _without_pod(job) if due is not None and due <= situation.now else None
+    pod = pods[-1]
+    if pod.has_ended:
+        return None
     if pod.waiting in _IMAGE_REASONS:
         return Reason.IMAGE_PULL_FAILED, pod.waiting_message or pod.waiting
-    if pod.waiting in _SECRET_REASONS:
-        return Reason.SECRET_MISSING, pod.waiting_message or pod.waiting
-    due = unschedulable_at(pod)
-    if due is not None and due <= now:
+    if pod.waiting in _CONTAINER_REASONS:
+        return Reason.CONTAINER_NOT_STARTED, pod.waiting_message or pod.waiting
+    due = _unschedulable_at(pod)
+    if due is not None and due <= situation.now:
         return Reason.UNSCHEDULABLE, pod.unschedulable_message
+    due = _set_up_at(pod)
+    if due is not None and due <= situation.now:
+        return _without_volumes(situation, pod, usual)
     return None
 
 
-def unschedulable_at(pod: PodView) -> datetime | None:
-    """When the pod is to be called unschedulable, if nothing changes."""
+def waiting_dues(job: JobView, pods: tuple[PodView, ...]) -> Iterator[datetime]:
+    """When the Job is to be called stuck, if nothing changes."""
+    dues = [_no_pod_at(job)] if not pods else []
+    dues += [at(pod) for pod in pods if not pod.has_ended for at in (_unschedulable_at, _set_up_at)]
+    yield from (due for due in dues if due is not None)
+
+
+def _without_pod(job: JobView) -> tuple[Reason, str]:
+    return Reason.ADMISSION_REJECTED, (
+        f"Job {job.name} has no pod after {NO_POD_SECONDS} s: a quota, a policy or a service "
+        f"account that does not exist stands in the way; 'kubectl describe job {job.name}' "
+        "says which"
+    )
+
+
+def _without_volumes(situation: Situation, pod: PodView, usual: Reason) -> tuple[Reason, str]:
+    """A kubelet tells in an Event only what it misses, and the operator reads none: it names
+    what the pod mounts.
+    """
+    secrets = sorted(set(_secrets(situation.spec)))
+    claims = sorted(set(_claims(situation.spec)))
+    mounted = [f"Secret {name}" for name in secrets] + [f"claim {name}" for name in claims]
+    namespace = situation.observed.namespace
+    wanted = f"make sure that namespace {namespace} has {', '.join(mounted)}; " if mounted else ""
+    reason = Reason.SECRET_MISSING if secrets and not claims else usual
+    return reason, (
+        f"pod {pod.name} still waits for its volumes or its network after {SET_UP_SECONDS} s; "
+        f"{wanted}'kubectl describe pod {pod.name}' says what is missing"
+    )
+
+
+def _no_pod_at(job: JobView) -> datetime | None:
+    if job.started is None or job.suspended or job.deleting or job.is_finished or job.had_pods:
+        return None
+    return job.started + timedelta(seconds=NO_POD_SECONDS)
+
+
+def _unschedulable_at(pod: PodView) -> datetime | None:
     since = pod.unschedulable_since
     return None if since is None else since + timedelta(seconds=UNSCHEDULABLE_SECONDS)
+
+
+def _set_up_at(pod: PodView) -> datetime | None:
+    since = pod.unready_since
+    return None if since is None else since + timedelta(seconds=SET_UP_SECONDS)
+
+
+def _secrets(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
+    for place in (spec.model, spec.dataset, spec.checkpoint, spec.output):
+        if place is not None and place.secret_ref is not None:
+            yield place.secret_ref.name
+
+
+def _claims(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
+    for place in (spec.model, spec.dataset, spec.checkpoint, spec.output):
+        uri = parse_uri(place.uri) if place is not None and place.uri else None
+        if uri is not None and uri.scheme == "pvc":
+            yield uri.root
+    cache = spec.compute.cache if spec.compute else None
+    if cache is not None and cache.claim_name is not None:
+        yield cache.claim_name
