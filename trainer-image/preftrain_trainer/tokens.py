@@ -13,12 +13,12 @@ from typing import Any, Final, Literal
 from preftrain_api.report import Finding
 from preftrain_api.spec import DatasetSpec
 from preftrain_api.spec.dataset import AuditSpec, AuditThresholds
+from preftrain_trainer.audit import MALFORMED_SHARE
 from preftrain_trainer.errors import DataRefused, ModelUnavailable
 from preftrain_trainer.pairs import PreferencePair
 
 Rendering = Literal["ChatTemplate", "PlainText"]
 
-MALFORMED: Final = 0.01
 PROMPT_TOO_LONG: Final = 0.1
 IDENTICAL_AFTER_TRUNCATION: Final = 0.05
 """Shares of rows above which data are refused; the defaults of dataset.audit.thresholds."""
@@ -120,12 +120,13 @@ class Tokenization:
     def _judge(self, sieve: "_Sieve", rows: int) -> Iterator[Finding]:
         limits = self.audit.thresholds or AuditThresholds()
         enforced = self.audit.policy == "Enforce"
-        for problem, limit in (
-            (_BROKEN_PREFIX, limits.malformed or MALFORMED),
-            (_NO_END_MARK, limits.malformed or MALFORMED),
-            (_PROMPT_TOO_LONG, limits.prompt_too_long or PROMPT_TOO_LONG),
-            (_SAME_WHEN_CUT, limits.identical_after_truncation or IDENTICAL_AFTER_TRUNCATION),
+        for problem, asked, default in (
+            (_BROKEN_PREFIX, limits.malformed, MALFORMED_SHARE),
+            (_NO_END_MARK, limits.malformed, MALFORMED_SHARE),
+            (_PROMPT_TOO_LONG, limits.prompt_too_long, PROMPT_TOO_LONG),
+            (_SAME_WHEN_CUT, limits.identical_after_truncation, IDENTICAL_AFTER_TRUNCATION),
         ):
+            limit = default if asked is None else asked
             found = sieve.dropped.get(problem.name, [])
             if not found:
                 continue
