@@ -49,6 +49,12 @@ class S3Source:
             for item in self._bucket.list(self._key(""))
             if not item.key.endswith("/")
         )
+        for file in found:
+            # A key may hold anything; below the cache it is a path.
+            if ".." in Path(file.name).parts or Path(file.name).is_absolute():
+                raise self._place.forbidden(
+                    f"the key {file.name} would leave the folder it is downloaded to; rename it"
+                )
         if found:
             return found
         single = self._bucket.head(self._path) if self._path else None

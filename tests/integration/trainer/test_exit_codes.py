@@ -6,14 +6,17 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from preftrain_api.exit_codes import ExitCode
 from preftrain_api.result import PrepareResult
+from preftrain_trainer.errors import TrainerError
 from support.fake_hub import COMMIT, fake_hub
 from support.trainer_cases import (
     clean_environment,
@@ -354,6 +357,25 @@ def test_a_missing_object_is_missing_data_or_a_missing_model(pod: Pod, versity: 
 
     assert code == ExitCode.DATA_REFUSED
     assert "there is nothing below it; correct dataset.uri" in result.message
+
+
+def test_a_key_that_leaves_its_folder_is_refused(pod: Pod, versity: Place) -> None:
+    """Objects of a bucket become files below the cache, and nowhere else."""
+    from preftrain_trainer.place_ref import PlaceRef
+    from preftrain_trainer.s3 import Bucket
+    from preftrain_trainer.s3_source import S3Source
+    from preftrain_trainer.store import StoredObject
+
+    class Listing(Bucket):
+        def list(self, prefix: str = "") -> Iterator[StoredObject]:
+            yield StoredObject(f"{prefix}../../evil.json", 1, "tag")
+
+    dataset = run_spec(pod.root, dataset={"uri": "s3://bucket/pairs"}).spec.dataset
+    place = PlaceRef.of("dataset", dataset.uri, dataset)
+    source = S3Source(place, Listing(place, boto3.client("s3", "us-east-1"), ""), pod.root)
+
+    with pytest.raises(TrainerError, match="would leave the folder"):
+        source.files()
 
 
 def test_a_hub_branch_becomes_a_commit(pod: Pod) -> None:
