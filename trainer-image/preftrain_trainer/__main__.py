@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from preftrain_api.exit_codes import ExitCode
-from preftrain_trainer.errors import Preempted, TrainerError
+from preftrain_trainer.errors import InternalError, Preempted, TrainerError
 from preftrain_trainer.stop import MESSAGE, StopNow, StopRequest
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if not sys.stderr.isatty():
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request helps nobody
+        for library in ("httpx", "botocore"):  # a line a request or a client helps nobody
+            logging.getLogger(library).setLevel(logging.WARNING)
         command: _Command = arguments.command
         return command(arguments, stop, started)
     except (Exception, StopNow) as error:  # noqa: BLE001 - the outermost place
@@ -220,9 +221,16 @@ def _workstation(manifest: Path) -> "Workspace":
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "preftrain"
     runs = cache / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="run-", dir=runs))
+    except OSError as error:
+        raise InternalError(
+            f"{runs} cannot be written: {error.strerror}; name a folder that you may write to in "
+            "XDG_CACHE_HOME"
+        ) from error
     return Workspace(
-        work=Path(tempfile.mkdtemp(prefix="run-", dir=runs)),
+        work=work,
         cache=cache,
         secrets=Path(os.environ.get("PREFTRAIN_SECRETS_DIR", str(POD_SECRETS))),
         volumes=Path(os.environ.get("PREFTRAIN_VOLUMES_DIR", str(POD_VOLUMES))),

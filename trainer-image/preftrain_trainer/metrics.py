@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from preftrain_api.progress import MAX_PROGRESS_BYTES, Phase, Progress
 from preftrain_trainer.board import ProgressBoard
+from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.records import StepRecord
 
 PHASES: Final[tuple[str, ...]] = get_args(Phase)
@@ -126,12 +127,18 @@ def serve(board: ProgressBoard, port: int | None) -> Iterator[int | None]:
     taken. 0 takes any free one, None serves nothing.
 
     Raises:
-        OSError: the port is taken.
+        BadSpec: the port is taken, or there is no such port.
     """
     if port is None:
         yield None
         return
-    server = _Server(port, board)
+    try:
+        server = _Server(port, board)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "ports go from 0 to 65535"
+        raise BadSpec(
+            f"port {port} cannot serve metrics: {reason}; name another by --port, or 0 for any"
+        ) from error
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     try:

@@ -95,7 +95,8 @@ def _json_document(stream: IO[bytes], name: str) -> Iterator[Row]:
             yield from _json_lines(io.BytesIO(text), name)
             return
         raise DataRefused(
-            f"{name} is neither a JSON list of objects nor JSON lines ({error})"
+            f"{name} is neither a JSON list of objects nor JSON lines ({error}); check how it "
+            "was written"
         ) from error
     if isinstance(value, dict):
         lists = [item for item in value.values() if _is_table(item)]
@@ -124,7 +125,8 @@ def _csv(stream: IO[bytes], name: str) -> Iterator[Row]:
                 yield Row(where, dict(row))
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataRefused(
-            f"{name} line {reader.line_num + 1} is not CSV in UTF-8 ({error})"
+            f"{name} line {reader.line_num + 1} is not CSV in UTF-8 ({error}); check how it was "
+            "written"
         ) from error
     finally:
         text.detach()  # the stream is the caller's to close
@@ -143,7 +145,9 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Row]:
                 number += 1
                 yield Row(f"{name} row {number}", values)
     except pyarrow.ArrowException as error:
-        raise DataRefused(f"{name} is not a Parquet file ({error})") from error
+        raise DataRefused(
+            f"{name} is not a Parquet file ({error}); check how it was written"
+        ) from error
 
 
 _READERS: Final = {

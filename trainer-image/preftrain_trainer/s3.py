@@ -19,6 +19,7 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
+    ProfileNotFound,
 )
 
 from preftrain_trainer.errors import TrainerError
@@ -66,7 +67,7 @@ def client(place: PlaceRef, secrets: Path, patience: Patience) -> "S3Client":
     default chain of boto3 applies: environment, profile, or the identity of the pod.
 
     Raises:
-        TrainerError: the Secret lacks a key.
+        TrainerError: the Secret lacks a key, or AWS_PROFILE names no profile.
     """
     options = place.s3
     own = options.endpoint is not None
@@ -80,7 +81,12 @@ def client(place: PlaceRef, secrets: Path, patience: Patience) -> "S3Client":
         if options.addressing == "Path" or (options.addressing == "Auto" and own)
         else ("virtual" if options.addressing == "Virtual" else "auto")
     )
-    session = boto3.session.Session(**_credentials(place, secrets))
+    try:
+        session = boto3.session.Session(**_credentials(place, secrets))
+    except ProfileNotFound as error:
+        raise place.forbidden(
+            f"{error}; correct AWS_PROFILE, or unset it and set {place.field}.secretRef"
+        ) from error
     region = options.region or session.region_name or ("us-east-1" if own else None)
     made: S3Client = session.client(
         "s3",

@@ -12,6 +12,7 @@ import pytest
 from preftrain_api.progress import Progress
 from preftrain_api.report import Evaluation, Finding
 from preftrain_trainer.board import ProgressBoard
+from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.metrics import progress_json, serve
 from preftrain_trainer.records import StepRecord
 
@@ -136,3 +137,11 @@ def test_no_port_means_no_server(board: ProgressBoard) -> None:
     """On a workstation nothing listens unless it was asked to."""
     with serve(board, None) as port:
         assert port is None
+
+
+def test_a_port_that_cannot_be_had_is_named(board: ProgressBoard) -> None:
+    """A taken port and one that does not exist are the user's to change."""
+    with serve(board, 0) as taken, pytest.raises(BadSpec, match=f"port {taken} .*--port"):
+        serve(board, taken).__enter__()
+    with pytest.raises(BadSpec, match="from 0 to 65535"):
+        serve(board, 99_999).__enter__()

@@ -196,3 +196,26 @@ def test_the_version_is_the_distributions() -> None:
     ended = preftrain("--version")
 
     assert (ended.returncode, ended.stdout) == (0, "preftrain 0.1.0\n")
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """The sentence names the folder and the variable that moves it."""
+    manifest = write_job(tmp_path, job(tmp_path))
+    (tmp_path / "cache").write_text("a file where the folder should be")
+
+    ended = preftrain("run", manifest, env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+
+    assert ended.returncode == ExitCode.INTERNAL
+    assert f"{tmp_path}/cache/preftrain/runs cannot be written" in ended.stderr
+    assert "XDG_CACHE_HOME" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_profile_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    """Keys come from the environment on a workstation; a wrong profile is no internal error."""
+    manifest = write_job(tmp_path, job(tmp_path, output={"uri": "s3://bucket/x"}))
+
+    ended = preftrain("run", manifest, env={"AWS_PROFILE": "nosuch"})
+
+    assert ended.returncode == ExitCode.OBJECT_STORE_UNAVAILABLE
+    assert "(nosuch) could not be found; correct AWS_PROFILE" in ended.stderr
