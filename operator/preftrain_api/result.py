@@ -37,7 +37,8 @@ class PrepareResult(WireModel):
     spec_hash: Digest | None = None
     data_report: DataReport | None = None
     artifact: Artifact | None = None
-    """The existing adapter, when the verdict is Adopted."""
+    """The existing adapter: the run's own when the verdict is Adopted, another run's that is in
+    the way when it is Refused."""
     fencing: Literal["ConditionalWrites", "None"] | None = None
     """Whether the output's store can keep two publishers apart."""
 
@@ -63,6 +64,7 @@ class TrainResult(WireModel):
     data_report: DataReport | None = None
     """Set when prepare was skipped."""
     artifact: Artifact | None = None
+    """What was published; after exit code 64, another run's adapter that is in the way."""
     findings: Annotated[tuple[Finding, ...], Field(max_length=8)] = ()
     resolved: Annotated[dict[Name, Text], Field(max_length=32)] | None = None
     """What Auto became: micro-batch size, precision, optimizer, GPU."""

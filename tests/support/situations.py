@@ -9,6 +9,8 @@ from preftrain_operator.core.decide import decide
 from preftrain_operator.core.observed import Observed, Refusal, Report, observe
 from preftrain_operator.core.plan import Plan
 from preftrain_operator.core.situation import Installation, Situation
+from preftrain_operator.kube.port import Kind
+from preftrain_operator.runtime.trim import trim
 from support.training_jobs import SPEC
 
 Json = dict[str, Any]
@@ -139,8 +141,15 @@ def look(
     report: Report | None = None,
     refusal: Refusal | None = None,
 ) -> Observed:
-    """The view of a job with its children."""
-    return observe(job, children, pods, live=live, report=report, refusal=refusal)
+    """The view of a job with its children, of what the store keeps of them."""
+    return observe(
+        trim(Kind.TRAINING_JOBS, job),
+        [trim(Kind.JOBS, child) for child in children],
+        [trim(Kind.PODS, pod) for pod in pods],
+        live=live,
+        report=report,
+        refusal=refusal,
+    )
 
 
 def situate(observed: Observed, seconds: float = 0) -> Situation:

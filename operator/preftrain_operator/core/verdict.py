@@ -47,6 +47,9 @@ def ending_of(pod: PodView) -> Ending:
     if pod.exit_code is not None and pod.exit_code in _KNOWN_CODES:
         code = ExitCode(pod.exit_code)
         reason = REASON_OF_EXIT_CODE.get(code, Reason.COMPLETED)
+        if code is ExitCode.BAD_SPEC and _names_artifact(pod):
+            # The spec is well; its place is taken. Only then does a refusal name an adapter.
+            reason = Reason.ARTIFACT_CONFLICT
         return Ending(reason, told or reason.text, code, code.is_final, code.is_counted)
     if pod.disrupted:
         told = told or f"the pod was disrupted on node {pod.node}"
@@ -91,6 +94,11 @@ def spoken(termination_message: str) -> str:
         return clip(message, MAX_MESSAGE) if isinstance(message, str) else ""
     tail = termination_message.strip()
     return tail if len(tail) <= MAX_MESSAGE else "…" + tail[1 - MAX_MESSAGE :]
+
+
+def _names_artifact(pod: PodView) -> bool:
+    raw = read_json(pod.message, MAX_RESULT_BYTES)
+    return isinstance(raw, dict) and bool(raw.get("artifact"))
 
 
 def result_of(pod: PodView, model: type[Result]) -> Result | None:

@@ -93,6 +93,18 @@ def test_a_failed_prepare_is_the_verdict(exit_code: int, reason: str) -> None:
     assert plan.events[0].key == "Terminal"
 
 
+def test_a_place_that_holds_another_run_is_no_bad_spec() -> None:
+    """The refusal names the adapter in the way; nothing of the user's spec is wrong."""
+    told = "s3://adapters/manifest.json: r1 holds another run; raise runRevision"
+    verdict = {"stage": "Prepare", "verdict": "Refused", "message": told, "artifact": ARTIFACT}
+    job, child, pod = ended(64, verdict, FAILED)
+    plan = plan_for(job, child, pods=(pod,))
+    assert condition(plan, "Failed") == ("True", "ArtifactConflict")
+    assert plan.events[0].message == told
+    assert plan.status is not None
+    assert plan.status.artifact is None, "it is not this run's"
+
+
 def test_a_job_that_ended_before_its_pod_was_seen_to_is_looked_at_live() -> None:
     """A Job's event may overtake its pod's: the cache is not believed."""
     job, child = started(), make_child("prepare", conditions=COMPLETE)
