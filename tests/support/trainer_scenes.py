@@ -11,7 +11,7 @@ from typing import Any
 
 from preftrain_api.report import DataReport
 from preftrain_trainer.board import ProgressBoard
-from preftrain_trainer.device import Device
+from preftrain_trainer.device import Device, gpu_memory_reported
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit import fit
 from preftrain_trainer.model import LoadedModel, load_model
@@ -188,6 +188,19 @@ def unknown_argument(name: str) -> str:
     except TrainerError as error:
         return str(error)
     return "nothing"
+
+
+def out_of_memory() -> dict[str, Any]:
+    """What becomes of torch's error when a GPU's memory is exhausted."""
+    import torch
+
+    try:
+        with gpu_memory_reported("training"):
+            raise torch.OutOfMemoryError(
+                "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 139 GiB in all."
+            )
+    except TrainerError as error:
+        return {"code": int(error.exit_code), "message": str(error)}
 
 
 def _spoil(model: LoadedModel, how: str | None) -> None:

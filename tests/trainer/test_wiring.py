@@ -168,3 +168,11 @@ def test_a_request_to_end_stops_training(train: Train) -> None:
     assert run["error"]["code"] == ExitCode.PREEMPTED
     assert "after step 2 of 50" in run["error"]["message"]
     assert len(run["records"]) == 2
+
+
+def test_exhausted_gpu_memory_ends_with_advice(worker: TrainerWorker) -> None:
+    """77, what was being done, and which fields to lower."""
+    found = worker.play("out_of_memory")
+    assert found["code"] == ExitCode.OUT_OF_GPU_MEMORY
+    assert found["message"].startswith("training: CUDA out of memory; lower")
+    assert "training.microBatchSize" in found["message"]

@@ -6,6 +6,7 @@ first and thereby comes later.
 """
 
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -144,6 +145,9 @@ def _import_unsloth(layout: Fit) -> None:
             f"the driver shows {layout.device.name}, but torch {torch.__version__} cannot use "
             "it; check that driver and image are of matching CUDA versions"
         )
+    # What they say while they are imported helps no user and looks like trouble.
+    logging.getLogger("datasets").setLevel(logging.WARNING)
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
     # Before trl, transformers and peft: Unsloth replaces parts of them while it is imported.
     import unsloth  # noqa: F401
 
@@ -153,9 +157,8 @@ def _import_unsloth(layout: Fit) -> None:
 def _quieten_libraries() -> None:
     # In a function of its own, because sorted imports would put it before Unsloth.
     import transformers
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
