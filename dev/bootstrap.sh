@@ -21,7 +21,7 @@ as_root_install() {
 python=""
 for candidate in python3.12 python3.11 python3; do
     if command -v "$candidate" >/dev/null &&
-        "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))'; then
+        "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then
         python=$candidate
         break
     fi

@@ -7,12 +7,14 @@ call reuses everything but the training. `python -m demo down` ends all of it.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.errors import ClusterError
+from cluster.kubectl import kubectl
 from cluster.report import say
 from cluster.session import end_cluster, find_cluster, start_cluster
 from demo.curves import CurvesError
@@ -42,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ClusterError, ModelError, PublishedError, CurvesError) as error:
         say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("interrupted; 'make demo' goes on from here, 'make demo-down' ends everything")
+        return 130
 
 
 def run(job: Path, picture: Path | None = None) -> int:
@@ -60,14 +65,15 @@ def run(job: Path, picture: Path | None = None) -> int:
     base = stack.fill()
     say("[4/6] operator")
     install_operator(cluster.kubeconfig, images)
-    kubectl = Kubectl(cluster.kubeconfig)
-    kubectl.apply(demo_objects(cluster.host_address, stack.s3.port, stack.secret))
+    kube = Kubectl(cluster.kubeconfig)
+    kube.apply(demo_objects(cluster.host_address, stack.s3.port, stack.secret))
     say(f"[5/6] kubectl apply -f {job.name} (ready after {time.monotonic() - began:.0f} s)")
-    name = apply_job(kubectl, job)
-    ended = follow(kubectl, NAMESPACE, name, TRAINING_TIMEOUT_SECONDS, stack.prometheus.watch)
+    name = apply_job(kube, job)
+    ended = follow(kube, NAMESPACE, name, TRAINING_TIMEOUT_SECONDS, stack.prometheus.watch)
     say(f"{name}: {ended.summary}")
     if not ended.succeeded:
-        say(f"The demo has failed: the job did not succeed. kubectl describe ptj {name}")
+        say("The demo has failed: the job did not succeed.")
+        print_next_steps(cluster.kubeconfig, name)
         return 1
     say("[6/6] what the model has learnt")
     stack.lend_credentials()
@@ -83,17 +89,21 @@ def run(job: Path, picture: Path | None = None) -> int:
     return judged
 
 
-def apply_job(kubectl: Kubectl, job: Path) -> str:
+def apply_job(kube: Kubectl, job: Path) -> str:
     """Apply the manifest, after removing what an earlier demo left; the resource's name."""
-    kubectl("delete", "-f", str(job), "--ignore-not-found", "--wait=true")
-    kubectl("apply", "-f", str(job))
-    return kubectl("get", "-f", str(job), "-o", "jsonpath={.metadata.name}")
+    kube("delete", "-f", str(job), "--ignore-not-found", "--wait=true")
+    kube("apply", "-f", str(job))
+    return kube("get", "-f", str(job), "-o", "jsonpath={.metadata.name}")
 
 
 def print_next_steps(kubeconfig: Path, name: str) -> None:
     """What to look at next."""
+    used = kubectl()
+    # A kubectl that was built here is not on PATH.
+    path = "" if shutil.which("kubectl") == str(used) else f"  export PATH={used.parent}:$PATH\n"
     print(
         f"\nLook around:\n"
+        f"{path}"
         f"  export KUBECONFIG={kubeconfig}\n"
         f"  kubectl get ptj -n {NAMESPACE} -o wide\n"
         f"  kubectl describe ptj {name} -n {NAMESPACE}\n"

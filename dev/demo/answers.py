@@ -58,7 +58,7 @@ def quieten() -> None:
     logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def greedy(model: Any, tokenizer: Any, prompts: Sequence[str]) -> tuple[Answer, ...]:

@@ -97,11 +97,15 @@ def draw(points: Sequence[tuple[int, float]], title: str, width: int = 60, rows:
     low, high = min(values), max(values)
     span_x, span_y = (steps[-1] - steps[0]) or 1, (high - low) or 1.0
     cells = [[0] * width for _ in range(rows)]
+    above = None
     for column in range(2 * width):
         at = steps[0] + span_x * column / (2 * width - 1)
-        value = interpolate(points, at)
-        row = round((high - value) / span_y * (4 * rows - 1))
-        cells[row // 4][column // 2] |= BRAILLE[row % 4][column % 2]
+        dot = round((high - interpolate(points, at)) / span_y * (4 * rows - 1))
+        # A steep part spans several dots of a column; without them it would fall apart.
+        start = dot if above is None else above + (dot > above) - (dot < above)
+        for row in range(min(start, dot), max(start, dot) + 1):
+            cells[row // 4][column // 2] |= BRAILLE[row % 4][column % 2]
+        above = dot
     labels = {0: f"{high:8.3f}", rows - 1: f"{low:8.3f}"}
     lines = [
         f"{labels.get(number, ' ' * 8)} ┤{''.join(chr(0x2800 + cell) for cell in line)}"

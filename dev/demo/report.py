@@ -24,8 +24,9 @@ from demo.published import (
     inspect,
     read_manifest,
 )
-from demo.verdict import Evidence, Verdict, verdict, wilson_interval
+from demo.verdict import Evidence, Verdict, verdict
 from preftrain_api.manifest import Manifest
+from preftrain_trainer.statistics import wilson_interval
 
 __all__ = ["main", "report"]
 
@@ -108,10 +109,10 @@ def print_evaluation(manifest: Manifest) -> None:
         print("  not evaluated")
         return
     correct = round(evaluation.reward_accuracy * evaluation.pairs)
-    interval = wilson_interval(correct, evaluation.pairs)
+    low, high = wilson_interval(correct, evaluation.pairs)
     print(
         f"  reward accuracy {evaluation.reward_accuracy:.3f} ({correct} of {evaluation.pairs}), "
-        f"95 % interval {interval.low:.3f} to {interval.high:.3f}, chance 0.5"
+        f"95 % Wilson interval {low:.3f} to {high:.3f}, chance 0.5"
     )
     print(f"  reward margin   {evaluation.reward_margin:+.3f}, untrained 0")
 

@@ -4,23 +4,14 @@ The thresholds stand here once; the report prints the reasons that this module g
 """
 
 from dataclasses import dataclass
-from math import sqrt
 
-__all__ = ["Evidence", "Interval", "Verdict", "verdict", "wilson_interval"]
+from preftrain_trainer.statistics import wilson_interval
+
+__all__ = ["Evidence", "Verdict", "verdict"]
 
 CHANCE = 0.5
 MIN_MOVED = 0.3
 MIN_STEPS_SEEN = 0.5
-Z_95 = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A confidence interval of a share."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +54,6 @@ class Verdict:
         return not self.reasons
 
 
-def wilson_interval(correct: int, total: int) -> Interval:
-    """95 % interval of a share, after Wilson (1927); holds for small counts and shares near 1.
-
-    Raises:
-        ValueError: there is nothing to judge.
-    """
-    if total < 1:
-        raise ValueError("an interval needs at least one observation")
-    share = correct / total
-    spread = Z_95**2 / total
-    centre = (share + spread / 2) / (1 + spread)
-    half = Z_95 * sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
-    return Interval(centre - half, centre + half)
-
-
 def verdict(evidence: Evidence) -> Verdict:
     """Judge a run; every reason is one sentence with its figures."""
     checks = (
@@ -101,7 +77,7 @@ def better_than_chance(evidence: Evidence) -> str | None:
     if evidence.held_out_pairs < 1:
         return "The manifest holds no evaluation on held-out pairs."
     correct = round(evidence.reward_accuracy * evidence.held_out_pairs)
-    low = wilson_interval(correct, evidence.held_out_pairs).low
+    low, _ = wilson_interval(correct, evidence.held_out_pairs)
     if low > CHANCE:
         return None
     return (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cluster.errors import ClusterError
@@ -13,6 +14,7 @@ from demo.install import Kubectl
 from preftrain_api.group import LABEL_JOB
 
 POLL_SECONDS = 2.0
+COLUMN_CHARACTERS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +48,28 @@ def follow(
 ) -> Ended:
     """Print the job's table until it ends, and tell `seen` of the job's pods.
 
-    A row is printed whenever it changes, and at least every ten seconds.
+    A row is printed whenever it changes, and at least every ten seconds. The pod's phase comes
+    last: the State column says Training also while the model is loaded, judged and published.
 
     Raises:
         ClusterError: it has not ended in time, or is gone.
     """
     deadline = time.monotonic() + timeout_seconds
-    header_shown, last_row, last_said = False, "", 0.0
+    header_shown, last_row, last_said = False, Row(), 0.0
     while time.monotonic() < deadline:
         pods = kubectl.get("pods", "-n", namespace, "-l", f"{LABEL_JOB}={name}") or {}
         seen(pods.get("items", ()))
-        table = kubectl("get", "ptj", name, "-n", namespace).splitlines()
-        if table and not header_shown:
-            say(f"  {table[0]}")
+        row = Row.of_table(kubectl("get", "ptj", name, "-n", namespace))
+        resource = kubectl.get("ptj", name, "-n", namespace)
+        row = replace(row, phase=phase_of(resource))
+        if row.cells and not header_shown:
+            say(f"  {row.header}")
             header_shown = True
-        row = table[1] if len(table) > 1 else ""
-        if _without_age(row) != _without_age(last_row) or (
-            time.monotonic() - last_said > INTERVAL_SECONDS
-        ):
-            say(f"  {row}")
+        silence = time.monotonic() - last_said
+        if row.news != last_row.news or silence > INTERVAL_SECONDS - POLL_SECONDS:
+            say(f"  {row.line}")
             last_row, last_said = row, time.monotonic()
-        ended = ending(kubectl.get("ptj", name, "-n", namespace))
+        ended = ending(resource)
         if ended is not None:
             return ended
         time.sleep(POLL_SECONDS)
@@ -91,5 +94,55 @@ def ending(resource: dict[str, Any] | None) -> Ended | None:
     return None
 
 
-def _without_age(row: str) -> str:
-    return " ".join(row.split()[:-1])
+def phase_of(resource: Mapping[str, Any] | None) -> str:
+    """What the running pod last said that it does; empty when none runs."""
+    progress = (resource or {}).get("status", {}).get("progress") or {}
+    return str(progress.get("phase", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The one row of a table of kubectl's, by column, to be printed below earlier ones.
+
+    kubectl sizes columns for each table anew, so its own lines would not stand in line.
+    """
+
+    cells: Mapping[str, str] = field(default_factory=dict)
+    phase: str = ""
+
+    @classmethod
+    def of_table(cls, table: str) -> Row:
+        """Read what `kubectl get` printed for one object."""
+        header, _, row = table.partition("\n")
+        if not row:
+            return cls()
+        names = list(re.finditer(r"\S+", header))
+        ends = [name.start() for name in names[1:]] + [None]
+        return cls(
+            {
+                name.group(): row[name.start() : end].strip()
+                for name, end in zip(names, ends, strict=True)
+            }
+        )
+
+    @property
+    def header(self) -> str:
+        """The names of the columns."""
+        return self._aligned([*self.cells, "PHASE"])
+
+    @property
+    def line(self) -> str:
+        """The values."""
+        return self._aligned([*self.cells.values(), self.phase])
+
+    @property
+    def news(self) -> tuple[Mapping[str, str], str]:
+        """What makes a row worth printing: all but the age."""
+        return {name: cell for name, cell in self.cells.items() if name != "AGE"}, self.phase
+
+    def _aligned(self, cells: Sequence[str]) -> str:
+        first = len(next(iter(self.cells.values()), "")) + 2
+        widths = [first, *(COLUMN_CHARACTERS for _ in cells[1:])]
+        return "".join(
+            f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)
+        ).rstrip()
