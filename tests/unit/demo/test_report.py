@@ -57,7 +57,7 @@ def test_a_run_that_learnt_passes_and_shows_its_evidence(
     assert run_report(monkeypatch, tmp_path, trained(1.0), (LONG, SHORT)) == 0
     page = capsys.readouterr().out
     assert "2 of 2 files of the manifest verified" in page
-    assert "1.000 (108 of 108), 95 % interval 0.966 to 1.000, chance 0.5" in page
+    assert "1.000 (108 of 108), 95 % Wilson interval 0.966 to 1.000, chance 0.5" in page
     assert "24 of 24 steps sampled" in page
     assert "mean length 60.0 tokens before, 15.0 after: 75% shorter" in page
     assert page.count("base, 60 tokens") == 3

@@ -4,10 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from demo.verdict import Evidence, verdict, wilson_interval
+from demo.verdict import Evidence, verdict
 
 GOOD = Evidence(
     held_out_pairs=108,
@@ -68,38 +66,3 @@ def test_a_run_that_learnt_nothing_fails_on_both_counts() -> None:
     """With learning rate 0 every reward ties and every answer stays as it was."""
     judged = verdict(replace(GOOD, reward_accuracy=0.0, length_after=GOOD.length_before))
     assert len(judged.reasons) == 2
-
-
-@pytest.mark.parametrize(
-    ("correct", "total", "low", "high"),
-    [
-        # Newcombe (1998), table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_intervals_are_the_published_ones(
-    correct: int, total: int, low: float, high: float
-) -> None:
-    """The formula is Wilson's, without continuity correction."""
-    interval = wilson_interval(correct, total)
-    assert interval.low == pytest.approx(low, abs=5e-5)
-    assert interval.high == pytest.approx(high, abs=5e-5)
-
-
-@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_an_interval_holds_its_share(counts: tuple[int, int]) -> None:
-    """The observed share lies inside, and the ends are shares."""
-    correct, total = counts
-    interval = wilson_interval(correct, total)
-    rounding = 1e-12
-    assert -rounding <= interval.low <= correct / total + rounding
-    assert correct / total - rounding <= interval.high <= 1 + rounding
-
-
-def test_nothing_has_no_interval() -> None:
-    """Zero observations are an error, not a wide interval."""
-    with pytest.raises(ValueError, match="at least one"):
-        wilson_interval(0, 0)
