@@ -99,6 +99,12 @@ def test_a_falling_curve_falls() -> None:
     assert lines[3][-1] != blank
 
 
+def test_a_steep_curve_holds_together() -> None:
+    """A jump is a line from bottom to top, not two dots far from each other."""
+    lines = draw([(1, 0.0), (2, 0.0), (3, 9.0), (4, 9.0)], "margin", width=10, rows=6).splitlines()
+    assert all(set(line.partition("┤")[2]) != {"\u2800"} for line in lines[1:7])
+
+
 @pytest.mark.parametrize("points", [[(1, 2.0)], [(1, 2.0), (2, 2.0)]])
 def test_flat_and_single_curves_are_drawn(points: list[tuple[int, float]]) -> None:
     """No division by zero."""
