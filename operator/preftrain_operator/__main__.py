@@ -16,6 +16,7 @@ from preftrain_operator.runtime.progress import IN_FLIGHT
 from preftrain_operator.settings import Settings, SettingsError
 
 USAGE_EXIT_CODE = 64
+INTERRUPTED_EXIT_CODE = 130
 
 
 async def run(settings: Settings) -> None:
@@ -31,9 +32,19 @@ async def run(settings: Settings) -> None:
         pods = PodHttp(IN_FLIGHT)
         stack.push_async_callback(pods.close)
         if settings.metrics_port:
-            metrics.serve(settings.metrics_port)
+            _serve(metrics, settings.metrics_port)
         progress = kube if settings.progress_via_proxy else pods
         await run_operator(settings, kube, progress, metrics)
+
+
+def _serve(metrics: Metrics, port: int) -> None:
+    try:
+        metrics.serve(port)
+    except OSError as error:
+        raise SettingsError(
+            f"PREFTRAIN_METRICS_PORT: port {port} cannot be used ({error.strerror}); "
+            "set another one, or 0 for none"
+        ) from error
 
 
 def main() -> int:
@@ -46,9 +57,12 @@ def main() -> int:
     set_up_logs(settings.log_format, settings.log_level)
     try:
         asyncio.run(run(settings))
-    except ConnectionError as error:
+    except (ConnectionError, SettingsError) as error:
         sys.stderr.write(f"preftrain-operator: {error}\n")
         return USAGE_EXIT_CODE
+    except KeyboardInterrupt:
+        # While it waits for the API server nothing else takes the signal.
+        return INTERRUPTED_EXIT_CODE
     except ExceptionGroup:
         logging.getLogger(__name__).exception("the operator ends")
         return 1

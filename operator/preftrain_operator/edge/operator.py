@@ -103,8 +103,8 @@ async def _prime(resync: Resync) -> None:
             await resync.sync()
         except NotFound as error:
             _logger.error(
-                "the kind PreferenceTrainingJob is not installed; apply the chart's crds/ first "
-                "(%s)",
+                "the kind PreferenceTrainingJob is not installed; set the chart's crds.enabled to "
+                "true, or apply crds/preferencetrainingjobs.yaml (%s)",
                 error,
             )
         except KubeError as error:
