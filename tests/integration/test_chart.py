@@ -334,6 +334,7 @@ def test_rights_suffice_and_no_more(crd_installed: ApiServer, namespace: str) ->
         ("get", "pods/log"),
         ("update", "jobs.batch"),
         ("get", "configmaps"),
+        ("patch", "events"),
     ]
     assert [each for each in refused if may(*each)] == []
 
