@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from preftrain_api import reading
 from preftrain_api.errors import ContractError
+from preftrain_api.kubernetes_yaml import load_manifest
 from preftrain_api.problems import problems_of
 from preftrain_api.resolve import resolve
 from preftrain_api.run_spec import RunIdentity, RunSpec
-from preftrain_api.yaml12 import load_manifest
 from preftrain_trainer.errors import BadSpec
 
 DEFAULT_NAMESPACE: Final = "local"

@@ -11,7 +11,7 @@ import yaml
 
 from cluster.kubectl import kubectl
 from preftrain_api.errors import YamlError
-from preftrain_api.yaml12 import load_manifest
+from preftrain_api.kubernetes_yaml import load_manifest
 from support.control_plane import ApiServer, install_crd
 from support.yaml_cases import NOT_JSON, SCALARS, STRICTER, WELL_FORMED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from preftrain_api.errors import YamlError
-from preftrain_api.yaml12 import MAX_NODES, load_manifest, read_scalar
+from preftrain_api.kubernetes_yaml import MAX_NODES, load_manifest, read_scalar
 from support.yaml_cases import NOT_JSON, SCALARS, WELL_FORMED
 
 
