@@ -35,6 +35,11 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
                 f"method.dpo.losses: {loss.type} is not available in this release; "
                 f"use {', '.join(sorted(SUPPORTED_LOSSES))}"
             )
+    if method.dpo and method.dpo.label_smoothing:
+        yield (
+            "method.dpo.labelSmoothing has no effect on the losses that are available in this "
+            "release; remove it"
+        )
     if method.dpo and method.dpo.ld_alpha is not None:
         yield "method.dpo.ldAlpha is not available in this release; remove it"
     if dataset.filters:

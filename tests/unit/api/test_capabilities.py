@@ -16,6 +16,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "method.type ORPO": {"method": {"type": "ORPO"}},
     "method.type KTO": {"method": {"type": "KTO"}},
     "method.dpo.losses": {"method": DPO | {"dpo": {"losses": [{"type": "Robust"}]}}},
+    "method.dpo.labelSmoothing": {"method": DPO | {"dpo": {"labelSmoothing": 0.1}}},
     "method.dpo.ldAlpha": {"method": DPO | {"dpo": {"ldAlpha": 0.5}}},
     "dataset.format": {"dataset": {"format": "Unpaired"}},
     "dataset.filters": {

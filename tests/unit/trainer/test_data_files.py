@@ -102,7 +102,11 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
         (b"<html>", "pairs.json", ["pairs.json is neither", "JSON lines"]),
         (b"PAR1", "pairs.parquet", ["pairs.parquet is not a Parquet file"]),
         (b"{}", "pairs.jsonl.gz", ["pairs.jsonl.gz is not whole gzip data"]),
-        (gzip.compress(b'{"a": 1}\n' * 99)[:-12], "pairs.jsonl.gz", ["not whole gzip data"]),
+        (
+            gzip.compress(b'{"a": 1}\n' * 99, mtime=0)[:-12],
+            "pairs.jsonl.gz",
+            ["not whole gzip data"],
+        ),
         (b"\xff\xfe,x\n1,2\n", "pairs.csv", ["pairs.csv", "not CSV in UTF-8"]),
         (b"x", "pairs.txt", ["pairs.txt is of no known form", ".jsonl", ".parquet"]),
         (
