@@ -7,6 +7,7 @@ from typing import Any
 from preftrain_api.manifest import AttemptRecord, Lineage, Manifest, ManifestFile
 from preftrain_api.report import DataReport, Evaluation, Finding, GateVerdict, Metrics, Pins
 from preftrain_api.run_spec import RunSpec
+from preftrain_api.spec import PreferenceTrainingJobSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Evidence:
         return Manifest(
             identity=self.run.identity,
             spec_hash=self.spec_hash,
-            spec=spec,
+            spec=_without_environment(spec),
             resolved=self.resolved,
             lineage=Lineage(model_uri=spec.model.uri, dataset_uri=spec.dataset.uri, pins=self.pins),
             files=files,
@@ -64,3 +65,13 @@ class Evidence:
             gpu_seconds=self.gpu_seconds,
             environment=self.environment,
         )
+
+
+def _without_environment(spec: PreferenceTrainingJobSpec) -> PreferenceTrainingJobSpec:
+    """The spec without `compute.env`.
+
+    People put tokens there; whoever may read an adapter must not learn them from its manifest.
+    """
+    if spec.compute is None:
+        return spec
+    return spec.model_copy(update={"compute": spec.compute.model_copy(update={"env": None})})

@@ -276,7 +276,7 @@ class Bucket:
 
 def explain(error: Exception, place: PlaceRef, endpoint: str) -> TrainerError:
     """The error of a request, as one sentence with the field to look at."""
-    host = urlsplit(endpoint).netloc
+    host = urlsplit(endpoint).netloc.rpartition("@")[2]  # without a password that stands there
     if isinstance(error, ClientError):
         return _explain_answer(error, place, host)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
