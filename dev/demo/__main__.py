@@ -16,12 +16,12 @@ from pathlib import Path
 from cluster.errors import ClusterError
 from cluster.kubectl import kubectl
 from cluster.report import say
-from cluster.session import end_cluster, find_cluster, start_cluster
+from cluster.session import end_cluster, start_cluster
 from demo.curves import CurvesError
 from demo.install import NAMESPACE, REPOSITORY, Kubectl, demo_objects, install_operator
 from demo.model import ModelError
 from demo.published import PublishedError
-from demo.stack import Stack
+from demo.stack import Stack, end_servers
 from demo.watch import follow
 
 EXAMPLE = REPOSITORY / "examples" / "demo-smollm2.yaml"
@@ -114,7 +114,7 @@ def print_next_steps(kubeconfig: Path, name: str) -> None:
 
 def down() -> int:
     """End the S3 server, Prometheus and the cluster; what was built stays cached."""
-    Stack.of(find_cluster()).stop()
+    end_servers()
     end_cluster()
     return 0
 

@@ -92,8 +92,8 @@ class Prometheus:
         processes.wait_ready(self.service, self._answers, READY_SECONDS)
 
     def stop(self) -> None:
-        """End it; its data stay."""
-        processes.stop(self.service)
+        """End it; its data stay. The program need not be there any more, or yet."""
+        processes.stop(Service("prometheus", self.folder, ()))
 
     def _answers(self) -> bool:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Stack:
     @classmethod
     def of(cls, cluster: Backend) -> Stack:
         """The stack that belongs to a cluster; its ports and keys survive between calls."""
-        folder = cluster_dir().with_name(cluster_dir().name + "-demo")
+        folder = state_folder()
         folder.mkdir(parents=True, exist_ok=True)
         return cls(
             s3=S3Server(
@@ -64,12 +64,6 @@ class Stack:
         self.s3.start()
         self.prometheus.start()
 
-    def stop(self) -> None:
-        """End both and remove their state."""
-        self.prometheus.stop()
-        self.s3.stop()
-        shutil.rmtree(self.s3.folder.parent, ignore_errors=True)
-
     def fill(self) -> Path:
         """Put the base model and the pairs into the bucket; the model's local folder."""
         self.s3.make_bucket(BUCKET)
@@ -88,14 +82,37 @@ class Stack:
         os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 
 
+def state_folder() -> Path:
+    """Where both servers keep what they know, beside the cluster's folder."""
+    return cluster_dir().with_name(cluster_dir().name + "-demo")
+
+
+def end_servers() -> None:
+    """End both servers and remove their state.
+
+    Needs nothing but the folder: whatever a demo that was cut off had not made yet, no cluster
+    is asked for an address, and no program is installed in order to be ended.
+    """
+    folder = state_folder()
+    Prometheus(folder / "prometheus", kubeconfig=Path(), port=0).stop()
+    S3Server(folder / "s3", port=0).stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _port(path: Path) -> int:
-    if not path.exists():
-        path.write_text(str(free_port()))
-    return int(path.read_text())
+    return int(_kept(path, lambda: str(free_port())))
 
 
 def _secret(path: Path) -> str:
+    return _kept(path, lambda: secrets.token_hex(16))
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """The file's text, made once; for its owner's eyes, and never half written."""
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(16))
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_text(make())
+        fresh.replace(path)
     return path.read_text()
