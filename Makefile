@@ -37,10 +37,11 @@ test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
 test-e2e: $(SETUP) ## Both images on a real node: the demo's path, with assertions
 	@$(PY) -m pytest tests/e2e
 
-.PHONY: lint format crd docs
+.PHONY: lint format crd
 lint: $(SETUP) ## ruff, mypy, import contracts, generated files up to date
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@.venv/bin/mypy -p preftrain_api -p preftrain_operator -p preftrain_trainer -p cluster -p images -p demo
+	@.venv/bin/mypy tests bench
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m preftrain_api.crd --check
 format: $(SETUP) ## Format the code

@@ -26,7 +26,9 @@ for candidate in python3.12 python3.11 python3; do
         break
     fi
 done
-[ -n "$python" ] || fail "Python 3.11 or 3.12 is needed; 'python3 --version' says $(python3 --version 2>&1)."
+[ -n "$python" ] ||
+    fail "Python 3.11 or 3.12 is needed and 'python3 --version' says '$(python3 --version 2>&1)'." \
+        "Install one as python3.12 with your package manager, then run 'make setup' again."
 
 uv_version=$(sed -n 's/^  "uv==\(.*\)",$/\1/p' pyproject.toml)
 if [ ! -x .venv/bin/uv ]; then
@@ -40,16 +42,20 @@ fi
 stamp=.venv/.lock-in-force
 if ! cmp -s uv.lock "$stamp"; then
     say "installing what uv.lock names (about 6 GB the first time)"
-    # uv reports its own progress; it runs from outside the environment that it rewrites.
+    # In the background, so that somebody who waits sees that it goes on. A shell lets background
+    # programs ignore ^C: ending it is up to us.
     UV_LINK_MODE=${UV_LINK_MODE:-hardlink} .venv/bin/uv sync --frozen --all-extras --quiet &
     uv_pid=$!
+    trap 'kill "$uv_pid" 2>/dev/null' EXIT
+    trap 'exit 130' INT TERM
     waited=0
     while kill -0 "$uv_pid" 2>/dev/null; do
         sleep 1
         waited=$((waited + 1))
         [ $((waited % 10)) -ne 0 ] || say "still installing, ${waited} s"
     done
-    wait "$uv_pid"
+    wait "$uv_pid" || fail "uv could not install what uv.lock names; what it said stands above."
+    trap - EXIT INT TERM
     cp uv.lock "$stamp"
 fi
 say "ready: .venv/bin/preftrain"

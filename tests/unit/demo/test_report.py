@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -127,7 +128,7 @@ def test_curves_are_those_of_this_very_run(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(report, "read_curves", answer)
     report.main(["--run", str(tmp_path), "--base", "b", "--prometheus", "http://unused"])
     assert asked == ['preftrain_job_uid="u"']
-    pod = {
+    pod: dict[str, Any] = {
         "metadata": {
             "namespace": "ns",
             "name": "pod-1",
