@@ -69,12 +69,12 @@ class Reason(StrEnum):
     QUEUED = "Queued", "The queue has not admitted the training Job yet."
     TRAINING = "Training", "The training pod is at work."
     RETRYING = "Retrying", "The last attempt failed for a reason that may pass; another follows."
-    PREEMPTED = "Preempted", "The attempt was interrupted after a checkpoint; another follows."
+    PREEMPTED = "Preempted", "The attempt was interrupted; another follows and is not counted."
     JOB_DELETED = (
         "JobDeleted",
         "The Job was deleted by somebody else while the run was in progress; another follows.",
     )
-    SUSPENDING = "Suspending", "The training pod is saving a checkpoint and ending."
+    SUSPENDING = "Suspending", "The training pod has been asked to end."
     SUSPENDED = "Suspended", "spec.suspend is true; set it to false to go on."
     NOT_SUSPENDED = "NotSuspended", "spec.suspend is false."
     PUBLISHED = "Published", "The adapter is published and its manifest written."

@@ -53,8 +53,8 @@ class PreferenceTrainingJobSpec(WireModel):
     compute: ComputeSpec | None = None
     """What the pods run on; nothing here changes the result."""
     suspend: bool = False
-    """true stops the run after a checkpoint and gives its GPU back; false lets it go on.
-    Default: false."""
+    """true stops the run and gives its GPU back; false lets it go on, in this release from the
+    first step, because no state is saved yet. Default: false."""
     run_revision: Annotated[int, Field(ge=1, le=9999)] = 1
     """Raise it to run again, with or without other settings, once the run has ended.
     Default: 1."""
@@ -71,7 +71,7 @@ class PreferenceTrainingJobSpec(WireModel):
     """Time after the end at which the Jobs and pods are deleted; this resource stays.
     Default: never."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
-    """Time a pod gets to save a checkpoint when it is asked to end. Default: 120."""
+    """Time a pod gets to end by itself when it is asked to. Default: 120."""
 
 
 FREE_FIELDS: Final = frozenset({"suspend", "runRevision", "ttlSecondsAfterFinished"})
