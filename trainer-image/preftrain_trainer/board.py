@@ -59,7 +59,7 @@ class ProgressBoard:
 
     def phase(self, name: Phase) -> None:
         """Enter a phase."""
-        self._change(phase=name, eta_seconds=None if name != "Training" else self._eta())
+        self._change(phase=name, eta_seconds=self._eta() if name == "Training" else None)
 
     def plan(self, total_steps: int) -> None:
         """Tell the number of steps, once it is known."""
@@ -83,8 +83,8 @@ class ProgressBoard:
                 step=record.step,
                 first_step_time=self._progress.first_step_time or self.now(),
                 metrics=record.metrics().model_copy(update=evaluated),
+                eta_seconds=self._eta(record.step),
             )
-            self._change(eta_seconds=self._eta())
         for listener in self._step_listeners:
             listener(record)
 
@@ -105,11 +105,13 @@ class ProgressBoard:
         with self._lock:
             self._change(findings=(*self._progress.findings, finding)[-_MAX_FINDINGS:])
 
-    def _eta(self) -> float | None:
+    def _eta(self, step: int | None = None) -> float | None:
+        """Seconds left after `step`, by default after the newest one."""
         progress = self._progress
         if not self._step_seconds or not progress.total_steps:
             return None
-        return median(self._step_seconds) * max(progress.total_steps - progress.step, 0)
+        done = progress.step if step is None else step
+        return median(self._step_seconds) * max(progress.total_steps - done, 0)
 
     def _change(self, **update: object) -> None:
         with self._lock:

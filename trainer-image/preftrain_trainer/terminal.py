@@ -78,7 +78,7 @@ def _figures(progress: Progress) -> str:
     ):
         if value is not None:
             parts.append(f"{name} {value:.4g}")
-    if progress.eta_seconds is not None:
+    if progress.eta_seconds:  # nothing is left after the last step
         minutes, seconds = divmod(round(progress.eta_seconds), 60)
         parts.append(f"{minutes}:{seconds:02d} left")
     return "  ".join(parts)

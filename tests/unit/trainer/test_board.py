@@ -145,3 +145,17 @@ def test_a_port_that_cannot_be_had_is_named(board: ProgressBoard) -> None:
         serve(board, taken).__enter__()
     with pytest.raises(BadSpec, match="from 0 to 65535"):
         serve(board, 99_999).__enter__()
+
+
+def test_listeners_never_see_a_step_with_the_time_left_of_the_one_before(
+    board: ProgressBoard,
+) -> None:
+    """The last line of a log must not promise minutes that are over."""
+    seen: list[tuple[int, float | None]] = []
+    board.plan(2)
+    board.add_listener(lambda progress: seen.append((progress.step, progress.eta_seconds)))
+
+    board.step(StepRecord(step=1, seconds=10.0))
+    board.step(StepRecord(step=2, seconds=10.0))
+
+    assert seen == [(1, 10.0), (2, 0.0)]
