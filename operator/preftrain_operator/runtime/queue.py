@@ -93,11 +93,6 @@ class WorkQueue:
         """How long the key that waits longest has waited."""
         return _now() - self._since[self._ready[0]] if self._ready else 0.0
 
-    @property
-    def active(self) -> int:
-        """Keys that are worked on."""
-        return len(self._active)
-
     def _finish(self, key: str) -> None:
         self._active.discard(key)
         if key in self._again:

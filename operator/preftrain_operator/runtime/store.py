@@ -5,7 +5,7 @@ the API server's order wins, whatever order they arrive in.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
@@ -99,10 +99,6 @@ class Store:
     def get(self, kind: Kind, uid: str) -> Json | None:
         """An object by its UID."""
         return self._items[kind].get(uid)
-
-    def keys(self) -> Iterator[str]:
-        """Keys of all jobs known."""
-        return iter(tuple(self._items[Kind.TRAINING_JOBS]))
 
     def count(self, kind: Kind) -> int:
         """How many objects of a kind are known."""

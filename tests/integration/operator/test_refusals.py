@@ -49,13 +49,28 @@ def test_a_name_that_another_owner_holds_is_not_taken_over(world: World) -> None
     assert [job["metadata"]["uid"] for job in found] == [created["metadata"]["uid"]]
 
 
+def allow_no(world: World, resource: str) -> None:
+    """A quota that lets nothing of `resource` into the namespace."""
+    path = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
+    hard = {resource: "0"}
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": hard}}
+    world.server.api().call("POST", path, quota)
+    status = {"status": {"hard": hard, "used": hard}}
+    world.server.api().call("PATCH", f"{path}/none/status", status)
+
+
+def test_a_pod_that_may_not_be_made_is_told_and_waited_for(world: World) -> None:
+    """The Job is there and its controller may make no pod, which only Events say."""
+    allow_no(world, "pods")
+    world.jobs.create("run")
+    status = world.jobs.wait("run", "Ready", "False", "AdmissionRejected")
+    assert "kubectl describe job run-r1-prepare" in condition_of(status, "Ready")["message"]
+    assert condition_of(status, "Failed")["status"] == "False"
+
+
 def test_a_quota_is_told_and_waited_for(world: World) -> None:
     """A quota that forbids the Job is no failure: it may be raised."""
-    path = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
-    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
-    world.server.api().call("POST", path, quota)
-    status = {"status": {"hard": {"count/jobs.batch": "0"}, "used": {"count/jobs.batch": "0"}}}
-    world.server.api().call("PATCH", f"{path}/none/status", status)
+    allow_no(world, "count/jobs.batch")
     world.jobs.create("run")
     found = world.jobs.wait("run", "Ready", "False", "QuotaExceeded")
     assert condition_of(found, "Failed")["status"] == "False"
