@@ -19,6 +19,7 @@ from cluster.report import say
 from cluster.session import end_cluster, start_cluster
 from demo.curves import CurvesError
 from demo.install import NAMESPACE, REPOSITORY, Kubectl, demo_objects, install_operator
+from demo.job import apply, read_job, remove
 from demo.model import ModelError
 from demo.published import PublishedError
 from demo.stack import Stack, end_servers
@@ -60,15 +61,18 @@ def run(job: Path, picture: Path | None = None) -> int:
     say("[2/6] images")
     images = build_images(load=cluster.load)
     say("[3/6] S3 server, Prometheus, base model and pairs")
+    manifest, kube = read_job(job), Kubectl(cluster.kubeconfig)
+    name = manifest["metadata"]["name"]
+    remove(kube, name)
     stack = Stack.of(cluster)
     stack.start()
     base = stack.fill()
     say("[4/6] operator")
     install_operator(cluster.kubeconfig, images)
-    kube = Kubectl(cluster.kubeconfig)
     kube.apply(demo_objects(cluster.host_address, stack.s3.port, stack.secret))
     say(f"[5/6] kubectl apply -f {job.name} (ready after {time.monotonic() - began:.0f} s)")
-    name = apply_job(kube, job)
+    if apply(kube, manifest):
+        say("a node has a GPU: the job runs on it, with 4-bit weights")
     ended = follow(kube, NAMESPACE, name, TRAINING_TIMEOUT_SECONDS, stack.prometheus.watch)
     say(f"{name}: {ended.summary}")
     if not ended.succeeded:
@@ -87,13 +91,6 @@ def run(job: Path, picture: Path | None = None) -> int:
     say(f"demo: {time.monotonic() - began:.0f} s in all")
     print_next_steps(cluster.kubeconfig, name)
     return judged
-
-
-def apply_job(kube: Kubectl, job: Path) -> str:
-    """Apply the manifest, after removing what an earlier demo left; the resource's name."""
-    kube("delete", "-f", str(job), "--ignore-not-found", "--wait=true")
-    kube("apply", "-f", str(job))
-    return kube("get", "-f", str(job), "-o", "jsonpath={.metadata.name}")
 
 
 def print_next_steps(kubeconfig: Path, name: str) -> None:
