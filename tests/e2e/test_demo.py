@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cluster.leftovers import leftovers
 from cluster.place import Place
 from cluster.processes import running
 from cluster.session import find_cluster
 from demo.install import NAMESPACE, REPOSITORY, SYSTEM_NAMESPACE, Kubectl
+from demo.job import read_job
 from demo.stack import BUCKET, Stack
 from preftrain_api.manifest import Manifest
 from preftrain_trainer.store import file_sha256
@@ -54,7 +54,7 @@ def kubectl() -> Kubectl:
 
 def variant(tmp_path: Path, name: str, **training: Any) -> Path:
     """The example under another name, with other training settings."""
-    manifest = yaml.safe_load(EXAMPLE.read_text())
+    manifest = read_job(EXAMPLE)
     manifest["metadata"]["name"] = name
     manifest["spec"]["training"] |= training
     path = tmp_path / f"{name}.yaml"
