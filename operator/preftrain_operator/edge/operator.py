@@ -5,6 +5,7 @@ Any task that ends by itself takes the process down: a restart is the one way of
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -65,6 +66,9 @@ async def run_operator(
             store.put(kind, item)
 
     await _prime(resync)
+    stop = stop or asyncio.Event()
+    # Until kopf has taken the signal over, SIGTERM would end the process without a farewell.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     _logger.info(
         "started with %d jobs, %d Jobs, %d pods",
         *(store.count(kind) for kind in (Kind.TRAINING_JOBS, Kind.JOBS, Kind.PODS)),
