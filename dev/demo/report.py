@@ -26,7 +26,7 @@ from demo.published import (
 )
 from demo.verdict import Evidence, Verdict, verdict
 from preftrain_api.manifest import Manifest
-from preftrain_trainer.statistics import wilson_interval
+from preftrain_trainer.evaluation.statistics import wilson_interval
 
 __all__ = ["main", "report"]
 

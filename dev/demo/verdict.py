@@ -5,7 +5,7 @@ The thresholds stand here once; the report prints the reasons that this module g
 
 from dataclasses import dataclass
 
-from preftrain_trainer.statistics import wilson_interval
+from preftrain_trainer.evaluation.statistics import wilson_interval
 
 __all__ = ["Evidence", "Verdict", "verdict"]
 

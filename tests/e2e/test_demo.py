@@ -19,7 +19,7 @@ from demo.install import NAMESPACE, REPOSITORY, SYSTEM_NAMESPACE, Kubectl
 from demo.job import read_job
 from demo.stack import BUCKET, Stack
 from preftrain_api.manifest import Manifest
-from preftrain_trainer.store import file_sha256
+from preftrain_trainer.places.store import file_sha256
 from support.waiting import eventually
 
 pytestmark = pytest.mark.e2e

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from preftrain_trainer.device import Device
+from preftrain_trainer.fit.device import Device
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    from preftrain_trainer.model import prepare_environment
+    from preftrain_trainer.model.loading import prepare_environment
 
     gpu = Device("GPU", "pretended", bf16=True)
     prepare_environment(gpu, folder)
@@ -38,10 +38,10 @@ def _read(folder: Path, gpu: Device) -> dict[str, object]:
     import torch
     from unsloth.models.rl import patch_trl_rl_trainers
 
-    from preftrain_trainer.arguments import arguments, configure
     from preftrain_trainer.errors import TrainerError
-    from preftrain_trainer.fit import fit
-    from preftrain_trainer.methods import method_of
+    from preftrain_trainer.fit.layout import fit
+    from preftrain_trainer.methods.table import method_of
+    from preftrain_trainer.training.arguments import arguments, configure
     from support.specs import resolved_spec
 
     patch_trl_rl_trainers()

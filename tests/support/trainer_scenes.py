@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from preftrain_api.report import DataReport
-from preftrain_trainer.board import ProgressBoard
-from preftrain_trainer.device import Device, gpu_memory_reported
+from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData
 from preftrain_trainer.errors import TrainerError
-from preftrain_trainer.fit import fit
-from preftrain_trainer.model import LoadedModel, load_model
-from preftrain_trainer.model_source import FetchedModel
-from preftrain_trainer.pairs import Message, PreferencePair, PreparedData
-from preftrain_trainer.records import StepRecord
+from preftrain_trainer.fit.device import Device, gpu_memory_reported
+from preftrain_trainer.fit.layout import fit
+from preftrain_trainer.model.loading import LoadedModel, load_model
+from preftrain_trainer.places.model_source import FetchedModel
+from preftrain_trainer.progress.board import ProgressBoard
+from preftrain_trainer.progress.records import StepRecord
 from preftrain_trainer.stop import StopRequest
 from support.specs import resolved_spec
 from support.tiny_model import CHATML, make_tiny_model
@@ -126,8 +126,8 @@ class _Scene:
         answer: dict[str, Any],
     ) -> None:
         # Here and not above: these import nothing heavy themselves, but belong to the run.
-        from preftrain_trainer.evaluate import evaluate
-        from preftrain_trainer.train import train
+        from preftrain_trainer.evaluation.evaluate import evaluate
+        from preftrain_trainer.training.train import train
 
         def judge() -> Any:
             return evaluate(model, data, spec, layout, board=self.board, stop=self.stop)
@@ -177,8 +177,8 @@ def adapter_hash(model: LoadedModel) -> str:
 
 def unknown_argument(name: str) -> str:
     """What happens when the real configuration class is given a name that it does not know."""
-    from preftrain_trainer.arguments import arguments, configure
-    from preftrain_trainer.methods import method_of
+    from preftrain_trainer.methods.table import method_of
+    from preftrain_trainer.training.arguments import arguments, configure
 
     spec = resolved_spec()
     method = method_of(spec.method)
@@ -256,7 +256,7 @@ def _answer_by_hand(model: LoadedModel, prompt: str, answer: str) -> tuple[float
 def _export(model: LoadedModel, source: FetchedModel, folder: Path) -> dict[str, Any]:
     import torch
 
-    from preftrain_trainer.export import export_adapter
+    from preftrain_trainer.publishing.export import export_adapter
 
     export_adapter(model, folder, source)
     ids = list(range(5, 25))

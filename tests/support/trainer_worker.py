@@ -61,8 +61,8 @@ def main() -> None:
     """Play scenes until the parent closes the pipe."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    from preftrain_trainer.device import Device
-    from preftrain_trainer.model import prepare_environment
+    from preftrain_trainer.fit.device import Device
+    from preftrain_trainer.model.loading import prepare_environment
 
     prepare_environment(Device("CPU", "test", bf16=False), Path(sys.argv[1]))
     from support import trainer_scenes

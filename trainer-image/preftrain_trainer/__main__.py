@@ -124,7 +124,7 @@ def _prepare(arguments: argparse.Namespace, stop: StopRequest, _started: float) 
         )
 
     def refuse(message: str, error: BaseException) -> "PrepareResult":
-        from preftrain_trainer import report
+        from preftrain_trainer import result as report
 
         return report.refused(message, *_evidence(error))
 
@@ -132,7 +132,7 @@ def _prepare(arguments: argparse.Namespace, stop: StopRequest, _started: float) 
 
 
 def _train(arguments: argparse.Namespace, stop: StopRequest, started: float) -> int:
-    from preftrain_trainer.board import ProgressBoard
+    from preftrain_trainer.progress.board import ProgressBoard
     from preftrain_trainer.workspace import Workspace
 
     workspace = Workspace.of_pod(os.environ)
@@ -140,9 +140,10 @@ def _train(arguments: argparse.Namespace, stop: StopRequest, started: float) -> 
     holds_gpu = False
 
     def work() -> tuple[int, "TrainResult"]:
-        from preftrain_trainer import metrics, run
+        from preftrain_trainer import run
         from preftrain_trainer.job_file import read_run_spec
-        from preftrain_trainer.terminal import ProgressPrinter
+        from preftrain_trainer.progress import metrics
+        from preftrain_trainer.progress.terminal import ProgressPrinter
 
         nonlocal holds_gpu
         board.add_listener(ProgressPrinter(sys.stderr))
@@ -153,7 +154,7 @@ def _train(arguments: argparse.Namespace, stop: StopRequest, started: float) -> 
         return ending.code, ending.result
 
     def fail(message: str, error: BaseException) -> "TrainResult":
-        from preftrain_trainer import report
+        from preftrain_trainer import result as report
 
         gpu_seconds = time.monotonic() - started if holds_gpu else None
         return report.failed(message, board.snapshot(), gpu_seconds, *_evidence(error))
@@ -178,7 +179,7 @@ def _in_pod(
         code, sentence = _explain(error)
         result = fail(sentence, error)
     if workspace.termination_log is not None:
-        from preftrain_trainer.report import write_termination_message
+        from preftrain_trainer.result import write_termination_message
 
         try:
             write_termination_message(workspace.termination_log, result)
@@ -188,8 +189,8 @@ def _in_pod(
 
 
 def _evidence(error: BaseException) -> "tuple[DataReport | None, Artifact | None]":
-    from preftrain_trainer.audit import RefusedData
-    from preftrain_trainer.publish import PlaceTaken
+    from preftrain_trainer.audit.judge import RefusedData
+    from preftrain_trainer.publishing.publish import PlaceTaken
 
     return (
         error.report if isinstance(error, RefusedData) else None,
@@ -251,9 +252,10 @@ def _check(told: "RunSpec", workspace: "Workspace", stop: StopRequest) -> int:
 def _train_here(
     told: "RunSpec", workspace: "Workspace", stop: StopRequest, started: float, port: int | None
 ) -> int:
-    from preftrain_trainer import metrics, run
-    from preftrain_trainer.board import ProgressBoard
-    from preftrain_trainer.terminal import ProgressPrinter
+    from preftrain_trainer import run
+    from preftrain_trainer.progress import metrics
+    from preftrain_trainer.progress.board import ProgressBoard
+    from preftrain_trainer.progress.terminal import ProgressPrinter
 
     board = ProgressBoard(workspace.holder)
     printer = ProgressPrinter(sys.stderr)

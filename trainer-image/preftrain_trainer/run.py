@@ -24,18 +24,22 @@ from preftrain_api.result import PrepareResult, TrainResult
 from preftrain_api.run_spec import RunSpec
 from preftrain_api.spec import ComputeSpec
 from preftrain_api.spec_hash import spec_hash
-from preftrain_trainer import data, fit, gates, places, report
-from preftrain_trainer.audit import RefusedData
-from preftrain_trainer.board import ProgressBoard
-from preftrain_trainer.claim import take_claim
+from preftrain_trainer import result as report
+from preftrain_trainer.audit.judge import RefusedData
+from preftrain_trainer.data import load as data
+from preftrain_trainer.data.pairs import PreparedData
 from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
-from preftrain_trainer.evidence import Evidence
-from preftrain_trainer.model_source import fetch_model, pin_model
-from preftrain_trainer.pairs import PreparedData
-from preftrain_trainer.publish import adopt, publish
-from preftrain_trainer.source import Source
+from preftrain_trainer.evaluation import gates
+from preftrain_trainer.fit import layout as fit
+from preftrain_trainer.places import opening as places
+from preftrain_trainer.places.model_source import fetch_model, pin_model
+from preftrain_trainer.places.source import Source
+from preftrain_trainer.places.store import Fencing, ObjectStore, probe
+from preftrain_trainer.progress.board import ProgressBoard
+from preftrain_trainer.publishing.claim import take_claim
+from preftrain_trainer.publishing.evidence import Evidence
+from preftrain_trainer.publishing.publish import adopt, publish
 from preftrain_trainer.stop import StopRequest
-from preftrain_trainer.store import Fencing, ObjectStore, probe
 from preftrain_trainer.workspace import Workspace
 
 _log = logging.getLogger("preftrain")
@@ -112,7 +116,9 @@ def train(
     Raises:
         TrainerError: the attempt ended early.
     """
-    from preftrain_trainer import device, model, versions
+    from preftrain_trainer import versions
+    from preftrain_trainer.fit import device
+    from preftrain_trainer.model import loading as model
 
     spec = run.spec
     found = device.find_device(spec.compute or ComputeSpec())
@@ -132,8 +138,9 @@ def train(
     base = fetch_model(prepared.model, spec.model, prepared.pins.model_commit or "")
     stop.check()
     model.prepare_environment(found, workspace.cache)
-    from preftrain_trainer import evaluate, export
-    from preftrain_trainer import train as training
+    from preftrain_trainer.evaluation import evaluate
+    from preftrain_trainer.publishing import export
+    from preftrain_trainer.training import train as training
 
     loaded = model.load_model(base, spec, layout)
     stop.check()

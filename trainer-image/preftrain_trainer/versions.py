@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from preftrain_trainer.device import Device
+from preftrain_trainer.fit.device import Device
 
 LIBRARIES: Final = (
     "preftrain",

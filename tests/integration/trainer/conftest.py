@@ -14,8 +14,8 @@ from moto.server import ThreadedMotoServer
 
 from cluster.s3 import S3Server
 from preftrain_api.run_spec import RunSpec
-from preftrain_trainer import places
-from preftrain_trainer.store import ObjectStore
+from preftrain_trainer.places import opening as places
+from preftrain_trainer.places.store import ObjectStore
 from preftrain_trainer.workspace import Workspace
 from support.trainer_cases import run_spec, workspace
 
@@ -125,7 +125,7 @@ def without_conditions(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
                 del request.headers[header]
 
     def apply() -> None:
-        from preftrain_trainer import s3
+        from preftrain_trainer.places import s3
 
         original = s3.client
 

@@ -322,7 +322,7 @@ def test_inputs_that_changed_after_they_were_checked_are_refused(pod: Pod) -> No
 
 def test_models_and_data_are_read_from_s3_too(pod: Pod, versity: Place) -> None:
     """A prefix and a single object both serve; every place has its own Secret."""
-    from preftrain_trainer import places
+    from preftrain_trainer.places import opening as places
 
     run = run_spec(pod.root, output={**versity.output, "uri": f"s3://{versity.bucket}/in"})
     for place in ("model", "dataset"):
@@ -361,10 +361,10 @@ def test_a_missing_object_is_missing_data_or_a_missing_model(pod: Pod, versity: 
 
 def test_a_key_that_leaves_its_folder_is_refused(pod: Pod, versity: Place) -> None:
     """Objects of a bucket become files below the cache, and nowhere else."""
-    from preftrain_trainer.place_ref import PlaceRef
-    from preftrain_trainer.s3 import Bucket
-    from preftrain_trainer.s3_source import S3Source
-    from preftrain_trainer.store import StoredObject
+    from preftrain_trainer.places.ref import PlaceRef
+    from preftrain_trainer.places.s3 import Bucket
+    from preftrain_trainer.places.s3_source import S3Source
+    from preftrain_trainer.places.store import StoredObject
 
     class Listing(Bucket):
         def list(self, prefix: str = "") -> Iterator[StoredObject]:

@@ -12,13 +12,9 @@ import pytest
 from preftrain_api.manifest import Manifest, ManifestFile
 from preftrain_api.report import Artifact, DataReport, Metrics, Pins
 from preftrain_api.wire import ALLOW_FILE
-from preftrain_trainer import s3
-from preftrain_trainer.claim import CLAIM, Claim, take_claim
 from preftrain_trainer.errors import Preempted
-from preftrain_trainer.evidence import Evidence
-from preftrain_trainer.publish import MANIFEST, PlaceTaken, adopt, find_published, publish
-from preftrain_trainer.stop import StopRequest
-from preftrain_trainer.store import (
+from preftrain_trainer.places import s3
+from preftrain_trainer.places.store import (
     ABSENT,
     ANYTHING,
     Condition,
@@ -27,6 +23,16 @@ from preftrain_trainer.store import (
     file_sha256,
     probe,
 )
+from preftrain_trainer.publishing.claim import CLAIM, Claim, take_claim
+from preftrain_trainer.publishing.evidence import Evidence
+from preftrain_trainer.publishing.publish import (
+    MANIFEST,
+    PlaceTaken,
+    adopt,
+    find_published,
+    publish,
+)
+from preftrain_trainer.stop import StopRequest
 from support.trainer_cases import run_spec
 
 from .conftest import Place, Revision

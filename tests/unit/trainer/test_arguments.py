@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from preftrain_trainer.arguments import arguments, configure, require_unchanged
-from preftrain_trainer.device import Device
 from preftrain_trainer.errors import InternalError
-from preftrain_trainer.fit import fit
-from preftrain_trainer.methods import method_of
+from preftrain_trainer.fit.device import Device
+from preftrain_trainer.fit.layout import fit
+from preftrain_trainer.methods.table import method_of
+from preftrain_trainer.training.arguments import arguments, configure, require_unchanged
 from support.specs import resolved_spec
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from preftrain_trainer import data, places
-from preftrain_trainer.audit import RefusedData
-from preftrain_trainer.pairs import PreparedData
+from preftrain_trainer.audit.judge import RefusedData
+from preftrain_trainer.data import load as data
+from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.places import opening as places
 from support.trainer_cases import Rows, run_spec, text_rows, workspace, write_rows
 
 EMPTY = {"prompt": "q", "chosen": "", "rejected": "b"}

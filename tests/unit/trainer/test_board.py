@@ -11,10 +11,10 @@ import pytest
 
 from preftrain_api.progress import Progress
 from preftrain_api.report import Evaluation, Finding
-from preftrain_trainer.board import ProgressBoard
 from preftrain_trainer.errors import BadSpec
-from preftrain_trainer.metrics import progress_json, serve
-from preftrain_trainer.records import StepRecord
+from preftrain_trainer.progress.board import ProgressBoard
+from preftrain_trainer.progress.metrics import progress_json, serve
+from preftrain_trainer.progress.records import StepRecord
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from preftrain_api.spec import ComputeSpec
-from preftrain_trainer import device
-from preftrain_trainer.device import find_device, usable_cpus
 from preftrain_trainer.errors import NoUsableGpu
+from preftrain_trainer.fit import device
+from preftrain_trainer.fit.device import find_device, usable_cpus
 
 
 def test_a_missing_driver_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from preftrain_api.manifest import ManifestFile
 from preftrain_api.report import DataReport, Metrics, Pins
-from preftrain_trainer.evidence import Evidence
+from preftrain_trainer.publishing.evidence import Evidence
 from support.trainer_cases import run_spec
 
 HASH = "sha256:" + "0" * 64

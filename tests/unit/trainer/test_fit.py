@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from preftrain_trainer.device import Device
 from preftrain_trainer.errors import BadSpec
-from preftrain_trainer.fit import fit, with_examples
+from preftrain_trainer.fit.device import Device
+from preftrain_trainer.fit.layout import fit, with_examples
 from support.specs import resolved_spec
 
 CPU = Device("CPU", "test", bf16=False)

@@ -6,7 +6,7 @@ import pytest
 
 from preftrain_api.report import Evaluation
 from preftrain_trainer.errors import BadSpec
-from preftrain_trainer.gates import judge, require_held_out, withheld
+from preftrain_trainer.evaluation.gates import judge, require_held_out, withheld
 from support.specs import resolved_spec
 
 

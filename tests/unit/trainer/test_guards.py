@@ -5,9 +5,9 @@ from math import inf, log, nan
 
 import pytest
 
-from preftrain_trainer.fit import Precision
-from preftrain_trainer.guards import StepOne, non_finite, step_one_identity
-from preftrain_trainer.records import StepRecord
+from preftrain_trainer.fit.layout import Precision
+from preftrain_trainer.guards.identity import StepOne, non_finite, step_one_identity
+from preftrain_trainer.progress.records import StepRecord
 
 FIRST = StepRecord(step=1, loss=log(2), grad_norm=1.0, rewards_chosen=0.0, rewards_rejected=0.0)
 EXPECTED = StepOne(loss=log(2), beta=0.1, answer_tokens=20, precision="FP32")

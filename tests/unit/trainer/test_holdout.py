@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftrain_trainer.holdout import digest, hold_out
-from preftrain_trainer.pairs import PreferencePair
+from preftrain_trainer.data.holdout import digest, hold_out
+from preftrain_trainer.data.pairs import PreferencePair
 
 
 def pairs(prompts: list[str]) -> list[PreferencePair]:

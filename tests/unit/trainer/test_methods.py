@@ -7,7 +7,7 @@ import pytest
 
 from preftrain_api.capabilities import SUPPORTED_LOSSES
 from preftrain_trainer.errors import BadSpec
-from preftrain_trainer.methods import LOSSES, PairScore, method_of
+from preftrain_trainer.methods.table import LOSSES, PairScore, method_of
 from support.specs import resolved_spec
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftrain_trainer.order import training_order
+from preftrain_trainer.training.order import training_order
 
 
 @given(

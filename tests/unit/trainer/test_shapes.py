@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from preftrain_api.spec import DatasetSpec
-from preftrain_trainer.shapes import MalformedRow, column_names, to_pair
+from preftrain_trainer.data.shapes import MalformedRow, column_names, to_pair
 
 
 def user(text: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preftrain_trainer.splits import select
+from preftrain_trainer.data.splits import select
 
 CARD = """---
 configs:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftrain_trainer.statistics import wilson_interval
+from preftrain_trainer.evaluation.statistics import wilson_interval
 
 
 @pytest.mark.parametrize(

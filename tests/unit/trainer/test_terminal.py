@@ -4,7 +4,7 @@ import io
 
 from preftrain_api.progress import Progress
 from preftrain_api.report import Metrics
-from preftrain_trainer.terminal import ProgressPrinter
+from preftrain_trainer.progress.terminal import ProgressPrinter
 
 
 class Terminal(io.StringIO):

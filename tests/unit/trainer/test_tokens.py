@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from preftrain_api.spec.dataset import AuditSpec
+from preftrain_trainer.data.pairs import PreferencePair
+from preftrain_trainer.data.tokens import Tokenization
 from preftrain_trainer.errors import DataRefused
-from preftrain_trainer.pairs import PreferencePair
-from preftrain_trainer.tokens import Tokenization
 
 END = 0
 

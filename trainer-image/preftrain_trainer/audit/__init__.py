@@ -1,0 +1,1 @@
+"""Judges data before they are trained on."""

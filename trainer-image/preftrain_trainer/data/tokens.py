@@ -1,0 +1,278 @@
+"""Turns pairs into token ids the way they will be trained on, and refuses templates that lie.
+
+Conversations go through the model's chat template, and so does plain text where the model has
+one: a prompt is one turn of the user. A prompt must be the exact beginning of prompt plus
+answer, and every answer must end with an end mark, or the model never learns to stop.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, Literal
+
+from preftrain_api.report import Finding
+from preftrain_api.spec import DatasetSpec
+from preftrain_api.spec.dataset import AuditSpec, AuditThresholds
+from preftrain_trainer.audit.judge import MALFORMED_SHARE
+from preftrain_trainer.data.pairs import PreferencePair
+from preftrain_trainer.errors import DataRefused, ModelUnavailable
+
+Rendering = Literal["ChatTemplate", "PlainText"]
+
+PROMPT_TOO_LONG: Final = 0.1
+IDENTICAL_AFTER_TRUNCATION: Final = 0.05
+"""Shares of rows above which data are refused; the defaults of dataset.audit.thresholds."""
+
+_END_WINDOW: Final = 8
+"""Templates may put a line break or another token after the end mark."""
+_CHUNK: Final = 256
+"""Pairs a call of the tokenizer, which works on a whole list in parallel."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedPair:
+    """A pair in token ids, before it is cut to the longest length."""
+
+    prompt: tuple[int, ...]
+    chosen: tuple[int, ...]
+    rejected: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longer side."""
+        return len(self.prompt) + max(len(self.chosen), len(self.rejected))
+
+    def features(self) -> dict[str, list[int]]:
+        """The pair under the names that TRL's collator takes."""
+        return {
+            "prompt_ids": list(self.prompt),
+            "chosen_ids": list(self.chosen),
+            "rejected_ids": list(self.rejected),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenized:
+    """Pairs that can be trained on, and what was left out."""
+
+    pairs: tuple[TokenizedPair, ...]
+    rendering: Rendering
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenization:
+    """How pairs of one run become tokens.
+
+    Attributes:
+        tokenizer: of transformers.
+        end_marks: ids of which one must end every answer.
+        max_length: tokens of prompt and answer together.
+        audit: policy and thresholds.
+    """
+
+    tokenizer: Any
+    end_marks: frozenset[int]
+    max_length: int
+    audit: AuditSpec = field(default_factory=AuditSpec)
+
+    @property
+    def has_template(self) -> bool:
+        """Whether the tokenizer brings a chat template."""
+        return bool(self.tokenizer.chat_template)
+
+    def rendering(self, conversational: bool) -> Rendering:
+        """How text becomes a training sequence.
+
+        Raises:
+            ModelUnavailable: conversations, and no template to render them with.
+        """
+        if self.has_template:
+            return "ChatTemplate"
+        if conversational:
+            raise ModelUnavailable(
+                "the data are conversations, but the model's tokenizer has no chat template; "
+                "use an instruction-tuned model, or data of plain text"
+            )
+        return "PlainText"
+
+    def tokenize(
+        self,
+        pairs: Sequence[PreferencePair],
+        conversational: bool,
+        between: Callable[[], None] = lambda: None,
+    ) -> Tokenized:
+        """Token ids of `pairs`; `between` is called every few hundred pairs.
+
+        Raises:
+            ModelUnavailable: the chat template is missing or cannot be trained with.
+            DataRefused: too many pairs cannot be used at this length.
+        """
+        rendering = self.rendering(conversational)
+        render = self._conversations if rendering == "ChatTemplate" else self._plain
+        sieve = _Sieve(self.max_length, self.end_marks)
+        for chunk in _chunks(pairs, _CHUNK):
+            between()
+            for pair, tokenized in zip(chunk, render(chunk), strict=True):
+                sieve.put(pair.row, tokenized)
+        return Tokenized(tuple(sieve.kept), rendering, tuple(self._judge(sieve, len(pairs))))
+
+    def _judge(self, sieve: "_Sieve", rows: int) -> Iterator[Finding]:
+        limits = self.audit.thresholds or AuditThresholds()
+        enforced = self.audit.policy == "Enforce"
+        for problem, asked, default in (
+            (_BROKEN_PREFIX, limits.malformed, MALFORMED_SHARE),
+            (_NO_END_MARK, limits.malformed, MALFORMED_SHARE),
+            (_PROMPT_TOO_LONG, limits.prompt_too_long, PROMPT_TOO_LONG),
+            (_SAME_WHEN_CUT, limits.identical_after_truncation, IDENTICAL_AFTER_TRUNCATION),
+        ):
+            limit = default if asked is None else asked
+            found = sieve.dropped.get(problem.name, [])
+            if not found:
+                continue
+            message = (
+                f"{len(found)} of {rows} pairs {problem.text.format(length=self.max_length)} "
+                f"(first in row {found[0]})"
+            )
+            if problem.of_template and len(found) > limit * rows:
+                # Whatever the policy: training on them would teach something else.
+                raise ModelUnavailable(f"{message}; {problem.way_out}")
+            if enforced and len(found) > limit * rows:
+                raise DataRefused(f"{message}; {problem.way_out}")
+            yield Finding(
+                name=problem.name,
+                severity="Warning",
+                message=f"{message} and were left out",
+                count=len(found),
+            )
+        if rows and not sieve.kept:
+            raise DataRefused("no pair is left to train on; see the findings of the data report")
+
+    def _conversations(self, chunk: Sequence[PreferencePair]) -> Iterator[TokenizedPair]:
+        turns = [as_conversation(pair) for pair in chunk]
+        prompts = self._apply([prompt for prompt, _, _ in turns], add_generation_prompt=True)
+        chosen = self._apply([prompt + answer for prompt, answer, _ in turns])
+        rejected = self._apply([prompt + answer for prompt, _, answer in turns])
+        for prompt_ids, chosen_ids, rejected_ids in zip(prompts, chosen, rejected, strict=True):
+            start = min(_common(prompt_ids, chosen_ids), _common(prompt_ids, rejected_ids))
+            if start < len(prompt_ids):
+                # Marked by an empty answer; the sieve counts it and leaves the row out.
+                yield TokenizedPair(tuple(prompt_ids), (), ())
+                continue
+            yield TokenizedPair(
+                tuple(prompt_ids), tuple(chosen_ids[start:]), tuple(rejected_ids[start:])
+            )
+
+    def _apply(self, conversations: list[Any], **options: Any) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer.apply_chat_template(
+            conversations, tokenize=True, return_dict=True, **options
+        )["input_ids"]
+        return ids
+
+    def _plain(self, chunk: Sequence[PreferencePair]) -> Iterator[TokenizedPair]:
+        end = self.tokenizer.eos_token_id
+        prompts = self.tokenizer([str(pair.prompt) for pair in chunk])["input_ids"]
+        # Apart from the prompt, as in use: there the prompt is tokenized alone, too.
+        chosen = self._answers([str(pair.chosen) for pair in chunk])
+        rejected = self._answers([str(pair.rejected) for pair in chunk])
+        for prompt_ids, chosen_ids, rejected_ids in zip(prompts, chosen, rejected, strict=True):
+            yield TokenizedPair(tuple(prompt_ids), (*chosen_ids, end), (*rejected_ids, end))
+
+    def _answers(self, texts: list[str]) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return ids
+
+
+def tokenization_of(
+    tokenizer: Any, end_marks: Iterable[int], max_length: int, dataset: DatasetSpec
+) -> Tokenization:
+    """The tokenization of a run."""
+    return Tokenization(tokenizer, frozenset(end_marks), max_length, dataset.audit or AuditSpec())
+
+
+def as_conversation(pair: PreferencePair) -> tuple[list[Any], list[Any], list[Any]]:
+    """Prompt, chosen and rejected as lists of turns; plain text becomes one turn each."""
+    if isinstance(pair.prompt, str):
+        return (
+            [{"role": "user", "content": pair.prompt}],
+            [{"role": "assistant", "content": pair.chosen}],
+            [{"role": "assistant", "content": pair.rejected}],
+        )
+    return list(pair.prompt), list(pair.chosen), list(pair.rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    name: str
+    text: str
+    way_out: str
+    of_template: bool = False
+
+
+_BROKEN_PREFIX: Final = _Problem(
+    "promptNotAPrefix",
+    "have a prompt that the chat template renders differently once an answer follows",
+    "use a model whose chat template renders the prompt the same way in both cases",
+    of_template=True,
+)
+_NO_END_MARK: Final = _Problem(
+    "noEndMark",
+    "have an answer that the chat template does not end with an end-of-sequence token",
+    "use a model whose chat template ends the assistant's turn with its end-of-sequence token",
+    of_template=True,
+)
+_PROMPT_TOO_LONG: Final = _Problem(
+    "promptTooLong",
+    "have a prompt of {length} tokens or more, which leaves no room for an answer",
+    "raise training.maxLength",
+)
+_SAME_WHEN_CUT: Final = _Problem(
+    "identicalAfterTruncation",
+    "have two answers that are the same once they are cut at {length} tokens",
+    "raise training.maxLength",
+)
+
+
+class _Sieve:
+    """Keeps usable pairs and the row numbers of the others, by problem."""
+
+    def __init__(self, max_length: int, end_marks: frozenset[int]) -> None:
+        self.kept: list[TokenizedPair] = []
+        self.dropped: dict[str, list[int]] = {}
+        self._max_length = max_length
+        self._end_marks = end_marks
+
+    def put(self, row: int, pair: TokenizedPair) -> None:
+        problem = self._problem(pair)
+        if problem is None:
+            self.kept.append(pair)
+        else:
+            self.dropped.setdefault(problem.name, []).append(row)
+
+    def _problem(self, pair: TokenizedPair) -> _Problem | None:
+        if not pair.chosen or not pair.rejected:
+            return _BROKEN_PREFIX
+        if not all(
+            self._end_marks.intersection(answer[-_END_WINDOW:])
+            for answer in (pair.chosen, pair.rejected)
+        ):
+            return _NO_END_MARK
+        room = self._max_length - len(pair.prompt)
+        if room <= 0:
+            return _PROMPT_TOO_LONG
+        if pair.chosen[:room] == pair.rejected[:room]:
+            return _SAME_WHEN_CUT
+        return None
+
+
+def _common(left: Sequence[int], right: Sequence[int]) -> int:
+    for position, (one, other) in enumerate(zip(left, right, strict=False)):
+        if one != other:
+            return position
+    return min(len(left), len(right))
+
+
+def _chunks(pairs: Sequence[PreferencePair], size: int) -> Iterator[Sequence[PreferencePair]]:
+    remaining = iter(pairs)
+    while chunk := list(islice(remaining, size)):
+        yield chunk

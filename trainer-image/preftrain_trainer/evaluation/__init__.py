@@ -1,0 +1,1 @@
+"""Judges the adapter on pairs that it was not trained on."""

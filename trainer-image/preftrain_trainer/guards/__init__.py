@@ -1,0 +1,1 @@
+"""What ends a run that cannot become a good adapter."""

@@ -1,0 +1,84 @@
+"""What ends a run that cannot become a good adapter. Pure functions over the step records.
+
+Each returns a finding, or None while all is well. The step-one check is exact: before the
+first update policy and reference are the same model, so the loss has a known value, and any
+other value means that reference, tokenization or loss are not what the run claims.
+"""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+from preftrain_api.report import Finding
+from preftrain_trainer.fit.layout import Precision
+from preftrain_trainer.progress.records import StepRecord
+
+LOSS_TOLERANCE: Final[dict[Precision, float]] = {"FP32": 1e-4, "BF16": 0.02, "FP16": 0.02}
+"""Allowed deviation of the first loss, relative to the larger of 1 and the exact value. In 32
+bits only the order of additions differs; in 16 bits whole answers are sums of rounded terms."""
+
+REWARD_TOLERANCE: Final = 0.01
+"""Allowed mean reward at the first step, in nats per answer token times beta."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepOne:
+    """What the first step must show."""
+
+    loss: float
+    """Exact loss of the first batch."""
+    beta: float
+    answer_tokens: float
+    """Mean length of the first batch's chosen answers."""
+    precision: Precision
+
+
+def non_finite(record: StepRecord) -> Finding | None:
+    """A loss or gradient norm that is no number: the weights are lost."""
+    for name, value in (("loss", record.loss), ("gradient norm", record.grad_norm)):
+        if value is not None and not isfinite(value):
+            return Finding(
+                name="NonFinite",
+                severity="Error",
+                message=(
+                    f"the {name} of step {record.step} is {value}; lower training.learningRate "
+                    "or use another training.precision"
+                ),
+                step=record.step,
+            )
+    return None
+
+
+def step_one_identity(record: StepRecord, expected: StepOne) -> Finding | None:
+    """A first step of a fresh run that does not show the untrained model."""
+    if record.step != 1 or record.loss is None:
+        return None
+    allowed = LOSS_TOLERANCE[expected.precision] * max(1.0, abs(expected.loss))
+    off = abs(record.loss - expected.loss)
+    if not off <= allowed:
+        return _identity(
+            record,
+            f"the loss of the first step is {record.loss:.6g}, but before any update it is "
+            f"exactly {expected.loss:.6g} (allowed difference {allowed:.2g})",
+        )
+    bound = REWARD_TOLERANCE * expected.beta * expected.answer_tokens
+    for name, reward in (
+        ("chosen", record.rewards_chosen),
+        ("rejected", record.rewards_rejected),
+    ):
+        if reward is not None and not abs(reward) <= bound:
+            return _identity(
+                record,
+                f"the reward of the {name} answers is {reward:.4g} at the first step, but "
+                f"before any update it is 0 (allowed {bound:.2g})",
+            )
+    return None
+
+
+def _identity(record: StepRecord, what: str) -> Finding:
+    return Finding(
+        name="StepOneIdentity",
+        severity="Error",
+        message=f"{what}: reference model, tokenization or loss are not what they should be",
+        step=record.step,
+    )

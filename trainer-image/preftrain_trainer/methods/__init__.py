@@ -1,0 +1,1 @@
+"""The alignment methods as data."""

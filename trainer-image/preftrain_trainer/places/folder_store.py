@@ -1,0 +1,149 @@
+"""Results in a folder: a mounted volume, or a path on a workstation.
+
+Objects are files; each appears whole under its name, by hard link or rename.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from preftrain_trainer.places.ref import PlaceRef
+from preftrain_trainer.places.store import (
+    ANYTHING,
+    Condition,
+    ConditionsUnsupported,
+    StoredObject,
+    file_sha256,
+)
+
+_PART = ".part-"
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+class FolderStore:
+    """Implements `store.ObjectStore`.
+
+    `tag` is the digest of the content; digests are computed when asked for.
+    """
+
+    def __init__(self, place: PlaceRef, root: Path, url: str) -> None:
+        """`root` is where the folder is mounted here, `url` what the user knows it by."""
+        self._place = place
+        self._root = root
+        self._url = url
+
+    def url(self, key: str) -> str:
+        """The object as the user would name it."""
+        return f"{self._url}/{key}" if key else self._url
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Content and tag, or None."""
+        with self._explained():
+            try:
+                data = (self._root / key).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return data, hashlib.sha256(data).hexdigest()
+
+    def head(self, key: str) -> StoredObject | None:
+        """Size and digest, or None."""
+        path = self._root / key
+        with self._explained():
+            if not path.is_file():
+                return None
+            digest = file_sha256(path)
+            return StoredObject(key, path.stat().st_size, digest, digest)
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Files whose relative path starts with `prefix`; tags are size and time here."""
+        with self._explained():
+            paths = sorted(path for path in self._root.rglob("*") if path.is_file())
+        for path in paths:
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefix) and _PART not in path.name:
+                status = path.stat()
+                yield StoredObject(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+
+    def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
+        """Write a part file and let it appear under its name."""
+        with self._explained(), self._part(key) as part:
+            with part.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            return self._appear(part, key, condition)
+
+    def put_file(self, key: str, path: Path, sha256: str, condition: Condition = ANYTHING) -> bool:
+        """Copy a file; its digest needs no storing, because it can be computed."""
+        del sha256
+        with self._explained(), self._part(key) as part:
+            shutil.copyfile(path, part)
+            return self._appear(part, key, condition)
+
+    def delete(self, key: str) -> None:
+        """Remove a file."""
+        with self._explained():
+            (self._root / key).unlink(missing_ok=True)
+
+    def _appear(self, part: Path, key: str, condition: Condition) -> bool:
+        target = self._root / key
+        if condition.absent:
+            # A link fails where the name exists; a rename would overwrite.
+            try:
+                os.link(part, target)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno in _NO_LINKS:
+                    raise ConditionsUnsupported from error
+                raise
+            return True
+        if condition.tag is None:
+            part.replace(target)
+            return True
+        with self._locked():
+            if not target.is_file() or file_sha256(target) != condition.tag:
+                return False
+            part.replace(target)
+        return True
+
+    @contextmanager
+    def _part(self, key: str) -> Iterator[Path]:
+        target = self._root / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}{_PART}", dir=target.parent)
+        os.close(descriptor)
+        part = Path(name)
+        try:
+            part.chmod(0o644)
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        folder = os.open(self._root, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            except OSError as error:
+                raise ConditionsUnsupported from error
+            yield
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._place.forbidden(
+                f"{error.filename or self._root}: {error.strerror}; "
+                f"make the folder writable or choose another {self._place.field}.uri"
+            ) from error

@@ -1,0 +1,54 @@
+"""Opens the places of a spec: which scheme is served by which source and store."""
+
+from pathlib import Path
+
+from preftrain_api.places import PlaceUri
+from preftrain_api.run_spec import RunSpec
+from preftrain_api.spec import DatasetSpec, ModelSpec
+from preftrain_trainer.places.folder_source import FolderSource
+from preftrain_trainer.places.folder_store import FolderStore
+from preftrain_trainer.places.ref import PlaceRef
+from preftrain_trainer.places.source import Source
+from preftrain_trainer.places.store import ObjectStore
+from preftrain_trainer.workspace import Workspace
+
+
+def open_source(spec: ModelSpec | DatasetSpec, workspace: Workspace) -> Source:
+    """What `model.uri` or `dataset.uri` stands for; nothing is read yet."""
+    place = PlaceRef.of("model" if isinstance(spec, ModelSpec) else "dataset", spec.uri, spec)
+    if place.uri.scheme == "hf":
+        from preftrain_trainer.places.hub import HubSource
+
+        return HubSource(place, spec.revision, workspace.secrets / place.field)
+    if place.uri.scheme == "s3":
+        from preftrain_trainer.places.s3 import Bucket, client
+        from preftrain_trainer.places.s3_source import S3Source
+
+        made = client(place, workspace.secrets / place.field, "Quick")
+        return S3Source(place, Bucket(place, made, ""), workspace.cache / place.field)
+    return FolderSource(place, _local(place, workspace))
+
+
+def open_output(run: RunSpec, workspace: Workspace, *, patient: bool) -> ObjectStore:
+    """The folder of this revision below `output.uri`.
+
+    `patient` chooses between failing within seconds and trying for minutes.
+    """
+    output = run.spec.output
+    place = PlaceRef.of("output", output.uri, output)
+    prefix = run.identity.key_prefix
+    if place.uri.scheme == "s3":
+        from preftrain_trainer.places.s3 import Bucket, client
+
+        made = client(place, workspace.secrets / place.field, "Patient" if patient else "Quick")
+        return Bucket(place, made, f"{place.uri.path}/{prefix}")
+    root = _local(place, workspace)
+    url = str(place.uri) if place.uri.scheme == "pvc" else f"file://{root}"
+    return FolderStore(place, root / prefix, f"{url}/{prefix}")
+
+
+def _local(place: PlaceRef, workspace: Workspace) -> Path:
+    uri: PlaceUri = place.uri
+    if uri.scheme == "pvc":
+        return workspace.volumes / place.field / uri.path
+    return (workspace.base / Path(uri.path).expanduser()).resolve()

@@ -1,0 +1,1 @@
+"""Makes an adapter visible, whole or not at all."""
