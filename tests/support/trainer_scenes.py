@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from preftrain_api.report import DataReport
-from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData
+from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData, as_pairs
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit.device import Device, gpu_memory_reported
 from preftrain_trainer.fit.layout import fit
@@ -90,7 +90,7 @@ def training(
         _spoil(model, spoil)
         scene.play(model, data, spec, layout, root, answer)
         if by_hand:
-            answer["by_hand"] = _likelihoods_by_hand(model, data.held_out)
+            answer["by_hand"] = _likelihoods_by_hand(model, as_pairs(data.held_out))
         if export:
             answer["export"] = _export(model, source, root / "adapter")
     except TrainerError as error:

@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from preftrain_api.places import SourcePlace
-from preftrain_api.wire import CelRule, Name, Ratio, WireModel
+from preftrain_api.spec.audit import AuditSpec
+from preftrain_api.wire import CelRule, Name, WireModel
 
 _EVAL_MESSAGE = "set either dataset.evalFraction or dataset.evalSplit, not both"
 _FILTER_MESSAGE = (
@@ -88,31 +89,6 @@ class FilterRule(WireModel):
         if any((member is not None) != (self.type == name) for name, member in members.items()):
             raise ValueError(_FILTER_MESSAGE)
         return self
-
-
-class AuditThresholds(WireModel):
-    """Shares of rows above which data are refused."""
-
-    malformed: Ratio | None = None
-    """Rows with a missing, empty or mistyped column. Default: 0.01."""
-    identical_pairs: Ratio | None = None
-    """Rows whose chosen and rejected answers are the same. Default: 0.02."""
-    identical_after_truncation: Ratio | None = None
-    """Rows whose answers are the same once cut at maxLength. Default: 0.05."""
-    prompt_too_long: Ratio | None = None
-    """Rows whose prompt alone reaches maxLength. Default: 0.1."""
-    contradictions: Ratio | None = None
-    """Rows that another row contradicts. Default: 0.02."""
-
-
-class AuditSpec(WireModel):
-    """What happens before a GPU is asked for."""
-
-    policy: Literal["Enforce", "Warn", "Skip"] = "Enforce"
-    """Enforce refuses bad data, Warn only reports it, Skip leaves the prepare step out.
-    Default: Enforce."""
-    thresholds: AuditThresholds | None = None
-    """Where your data need other limits than the defaults."""
 
 
 class DatasetSpec(SourcePlace):

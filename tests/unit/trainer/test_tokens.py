@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from preftrain_api.spec.dataset import AuditSpec
+from preftrain_api.spec.audit import AuditSpec
 from preftrain_trainer.data.pairs import PreferencePair
 from preftrain_trainer.data.tokens import Tokenization
 from preftrain_trainer.errors import DataRefused

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from preftrain_api.report import DataReport, Finding
-from preftrain_api.spec.dataset import AuditSpec, AuditThresholds
+from preftrain_api.spec.audit import AuditSpec, AuditThresholds
 from preftrain_trainer.errors import DataRefused
 
 MALFORMED_SHARE: Final = 0.01

@@ -1,11 +1,11 @@
-"""Preference pairs as every stage of a run sees them, whatever file they came from.
+"""Preferences as every stage of a run sees them, whatever file they came from.
 
-Plain data without torch; `data` makes them, fit, train and evaluate take them.
+Plain data without torch; `data` makes them, fit, training and evaluation take them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from preftrain_api.report import DataReport
 
@@ -49,13 +49,50 @@ class PreferencePair:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledAnswer:
+    """A prompt with one answer and whether that is a good one; KTO learns from these."""
+
+    row: int
+    """Number of the row in the source, from 1, over all files in order."""
+    prompt: Text
+    answer: Text
+    desirable: bool
+
+    @property
+    def is_conversational(self) -> bool:
+        """Whether prompt and answer are turns of a conversation."""
+        return not isinstance(self.prompt, str)
+
+    def columns(self) -> dict[str, str | list[Message] | bool]:
+        """The answer as a row for the training library: text or lists of messages, and a label."""
+        return {
+            "prompt": self.prompt if isinstance(self.prompt, str) else list(self.prompt),
+            "completion": self.answer if isinstance(self.answer, str) else list(self.answer),
+            "label": self.desirable,
+        }
+
+
+Example = PreferencePair | LabelledAnswer
+"""What a data set consists of: all of one kind."""
+
+Kind = Literal["Paired", "Unpaired"]
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedData:
     """Data that were read, judged and split."""
 
-    train: Sequence[PreferencePair]
-    held_out: Sequence[PreferencePair]
+    train: Sequence[Example]
+    held_out: Sequence[Example]
     conversational: bool
-    """Holds for every pair: one set is either plain text or conversations."""
+    """Holds for every example: one set is either plain text or conversations."""
     digest: str
-    """`sha256:` over the training pairs, then the held-out pairs, each in order."""
+    """`sha256:` over the training examples, then the held-out ones, each in order."""
     report: DataReport
+    kind: Kind = "Paired"
+    """Holds for every example too."""
+
+
+def as_pairs(examples: Sequence[Example]) -> list[PreferencePair]:
+    """The examples of a paired set, typed as what they are."""
+    return [example for example in examples if isinstance(example, PreferencePair)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from preftrain_api.report import Evaluation
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
-from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import TokenizedPair, tokenization_of
 from preftrain_trainer.evaluation.statistics import wilson_interval
 from preftrain_trainer.fit.device import gpu_memory_reported
@@ -46,7 +46,7 @@ def evaluate(
     board.phase("Evaluating")
     pairs = (
         tokenization_of(model.tokenizer, model.end_marks, training.max_length, spec.dataset)
-        .tokenize(data.held_out, data.conversational, between=stop.check)
+        .tokenize(as_pairs(data.held_out), data.conversational, between=stop.check)
         .pairs
     )
     network, collate = model.network, _collator(model, layout, training.max_length)

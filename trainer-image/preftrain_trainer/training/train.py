@@ -12,7 +12,7 @@ from typing import Any
 
 from preftrain_api.report import Evaluation, Finding, Metrics
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
-from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import (
     Rendering,
     Tokenized,
@@ -79,7 +79,7 @@ def train(
     board.phase("PreparingData")
     tokenized = tokenization_of(
         model.tokenizer, model.end_marks, training.max_length, spec.dataset
-    ).tokenize(data.train, data.conversational, between=stop.check)
+    ).tokenize(as_pairs(data.train), data.conversational, between=stop.check)
     for finding in tokenized.findings:
         board.finding(finding)
     layout = with_examples(layout, training, len(tokenized.pairs))
@@ -91,7 +91,7 @@ def train(
         training.seed,
     )
     with stop.deferred(), gpu_memory_reported("training"):
-        trainer = build_trainer(model, data.train, tokenized, spec, layout, work)
+        trainer = build_trainer(model, as_pairs(data.train), tokenized, spec, layout, work)
         trainer.train_dataset = OrderedPairs(tokenized.pairs, order)
         first = [tokenized.pairs[index] for index in order[: layout.batch_size]]
         expected = expected_start(model, trainer, spec, layout, first)
