@@ -25,7 +25,7 @@ from preftrain_api.run_spec import RunSpec
 from preftrain_api.spec import ComputeSpec
 from preftrain_api.spec_hash import spec_hash
 from preftrain_trainer import result as report
-from preftrain_trainer.audit.judge import RefusedData
+from preftrain_trainer.audit.judge import RefusedData, audit
 from preftrain_trainer.data import load as data
 from preftrain_trainer.data.pairs import PreparedData
 from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
@@ -209,16 +209,24 @@ def train(
 def _judged(source: Source, run: RunSpec, workspace: Workspace, store: ObjectStore) -> PreparedData:
     """The data, with their report left in the output whether they pass or not."""
     try:
-        pairs = data.load(source, run.spec)
+        loaded = data.load(source, run.spec)
+        report_of_data = audit(loaded, run.spec.dataset.audit)
     except RefusedData as refusal:
         store.put(f"report/{report.DATA_REPORT}", report.data_report_bytes(refusal.report))
         raise
-    for finding in pairs.report.findings:
+    for finding in report_of_data.findings:
         _log.warning("data: %s", finding.message)
-    content = report.data_report_bytes(pairs.report)
+    content = report.data_report_bytes(report_of_data)
     (workspace.report / report.DATA_REPORT).write_bytes(content)
     store.put(f"report/{report.DATA_REPORT}", content)
-    return pairs
+    return PreparedData(
+        train=loaded.train,
+        held_out=loaded.held_out,
+        kind=loaded.kind,
+        conversational=loaded.conversational,
+        digest=loaded.digest,
+        report=report_of_data,
+    )
 
 
 def _require_pins(expected: Pins | None, found: Pins) -> None:

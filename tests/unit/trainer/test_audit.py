@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from preftrain_trainer.audit.judge import RefusedData
+from preftrain_api.report import DataReport
+from preftrain_trainer.audit.judge import RefusedData, audit
 from preftrain_trainer.data import load as data
-from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.data.pairs import LoadedData
 from preftrain_trainer.places import opening as places
 from support.trainer_cases import Rows, run_spec, text_rows, workspace, write_rows
 
@@ -15,17 +16,21 @@ EMPTY = {"prompt": "q", "chosen": "", "rejected": "b"}
 IDENTICAL = {"prompt": "q", "chosen": "same", "rejected": "same"}
 
 
-def load(tmp_path: Path, rows: Rows, **dataset: Any) -> PreparedData:
+def load(tmp_path: Path, rows: Rows, **dataset: Any) -> LoadedData:
     write_rows(tmp_path / "data.jsonl", rows)
     run = run_spec(tmp_path, dataset={"uri": "file://data.jsonl", **dataset})
     return data.load(places.open_source(run.spec.dataset, workspace(tmp_path)), run.spec)
 
 
+def judged(tmp_path: Path, rows: Rows, **dataset: Any) -> DataReport:
+    run = run_spec(tmp_path, dataset={"uri": "file://data.jsonl", **dataset})
+    return audit(load(tmp_path, rows, **dataset), run.spec.dataset.audit)
+
+
 def test_a_few_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     """Below the thresholds the rest is trained on, and the report has the figures."""
-    loaded = load(tmp_path, [*text_rows(198), EMPTY, IDENTICAL])
+    report = judged(tmp_path, [*text_rows(198), EMPTY, IDENTICAL])
 
-    report = loaded.report
     assert (report.rows, report.dropped_rows) == (200, 2)
     assert report.train_rows + report.eval_rows == 198
     assert {finding.name: finding.count for finding in report.findings} == {
@@ -42,7 +47,7 @@ def test_a_few_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_too_many_bad_rows_are_refused(tmp_path: Path, bad: dict[str, str], name: str) -> None:
     """The message has the share, the threshold's name, examples, and the report comes along."""
     with pytest.raises(RefusedData) as refusal:
-        load(tmp_path, [*text_rows(90), *[bad] * 10])
+        judged(tmp_path, [*text_rows(90), *[bad] * 10])
 
     message = str(refusal.value)
     assert "10 of 100 rows (10.0%)" in message
@@ -52,21 +57,21 @@ def test_too_many_bad_rows_are_refused(tmp_path: Path, bad: dict[str, str], name
 
 
 @pytest.mark.parametrize(
-    "audit",
+    "spec",
     [{"policy": "Warn"}, {"policy": "Skip"}, {"thresholds": {"malformed": 0.2}}],
     ids=["warn", "skip", "threshold"],
 )
-def test_the_spec_can_let_bad_rows_pass(tmp_path: Path, audit: dict[str, Any]) -> None:
+def test_the_spec_can_let_bad_rows_pass(tmp_path: Path, spec: dict[str, Any]) -> None:
     """Another policy or threshold only reports them."""
-    loaded = load(tmp_path, [*text_rows(90), *[EMPTY] * 10], audit=audit)
+    report = judged(tmp_path, [*text_rows(90), *[EMPTY] * 10], audit=spec)
 
-    assert loaded.report.dropped_rows == 10
+    assert report.dropped_rows == 10
 
 
 def test_nothing_to_train_on_is_refused_under_every_policy(tmp_path: Path) -> None:
     """Without a usable pair there is no run."""
     with pytest.raises(RefusedData, match="3 of 3 rows"):
-        load(tmp_path, [EMPTY] * 3, audit={"policy": "Warn"})
+        judged(tmp_path, [EMPTY] * 3, audit={"policy": "Warn"})
 
 
 def test_unreadable_lines_are_rows_that_are_counted(tmp_path: Path) -> None:
@@ -79,8 +84,8 @@ def test_unreadable_lines_are_rows_that_are_counted(tmp_path: Path) -> None:
 
     loaded = data.load(places.open_source(run.spec.dataset, workspace(tmp_path)), run.spec)
 
-    assert loaded.report.dropped_rows == 1
-    assert "data.jsonl line 257: not JSON" in loaded.report.findings[0].message
+    assert loaded.tally.dropped_rows == 1
+    assert "data.jsonl line 257: not JSON" in loaded.tally.dropped["malformed"].examples[0]
 
 
 def test_a_set_of_two_kinds_keeps_the_larger_one(tmp_path: Path) -> None:
@@ -93,11 +98,14 @@ def test_a_set_of_two_kinds_keeps_the_larger_one(tmp_path: Path) -> None:
 
     assert loaded.conversational
     assert len(loaded.train) == 299
-    assert "row 300: not a conversation like most rows" in loaded.report.findings[0].message
+    assert (
+        "row 300: not a conversation like most rows"
+        in loaded.tally.dropped["malformed"].examples[0]
+    )
 
 
 def test_few_pairs_are_warned_about(tmp_path: Path) -> None:
     """Ten pairs train, with a warning."""
-    names = {finding.name for finding in load(tmp_path, text_rows(10)).report.findings}
+    names = {finding.name for finding in judged(tmp_path, text_rows(10)).findings}
 
     assert names == {"fewPairs", "fewHeldOut"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from preftrain_trainer.data import load as data
-from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.data.pairs import LoadedData
 from preftrain_trainer.errors import DataRefused
 from preftrain_trainer.places import opening as places
 from support.trainer_cases import run_spec, text_rows, workspace, write_rows
@@ -16,7 +16,7 @@ from support.trainer_cases import run_spec, text_rows, workspace, write_rows
 FORMS = ["jsonl", "ndjson", "json", "csv", "parquet"]
 
 
-def load(tmp_path: Path, uri: str, **dataset: Any) -> PreparedData:
+def load(tmp_path: Path, uri: str, **dataset: Any) -> LoadedData:
     run = run_spec(tmp_path, dataset={"uri": uri, **dataset})
     return data.load(places.open_source(run.spec.dataset, workspace(tmp_path)), run.spec)
 
@@ -171,14 +171,14 @@ def test_json_lines_under_the_name_json_are_read(tmp_path: Path) -> None:
     lines = "".join(f"{json.dumps(row)}\n" for row in text_rows(5))
     (tmp_path / "pairs.json").write_text(lines)
 
-    assert load(tmp_path, "file://pairs.json").report.rows == 5
+    assert load(tmp_path, "file://pairs.json").tally.rows == 5
 
 
 def test_an_object_around_the_list_is_looked_into(tmp_path: Path) -> None:
     """`{"data": [...]}` is a list of rows too."""
     (tmp_path / "pairs.json").write_text(json.dumps({"version": 1, "data": text_rows(5)}))
 
-    assert load(tmp_path, "file://pairs.json").report.rows == 5
+    assert load(tmp_path, "file://pairs.json").tally.rows == 5
 
 
 def test_a_byte_order_mark_is_no_part_of_the_data(tmp_path: Path) -> None:

@@ -4,22 +4,19 @@ Pure: a tally goes in, a report or a refusal comes out.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from preftrain_api.report import DataReport, Finding
 from preftrain_api.spec.audit import AuditSpec, AuditThresholds
+from preftrain_trainer.data.pairs import LoadedData
+from preftrain_trainer.data.tally import MALFORMED_SHARE, Count, Tally
 from preftrain_trainer.errors import DataRefused
 
-MALFORMED_SHARE: Final = 0.01
-"""Default: one row in a hundred may be broken; more points at the wrong columns or form."""
 IDENTICAL_SHARE: Final = 0.02
 """Default: such pairs carry no preference; more of them point at a faulty export."""
 FEW_PAIRS: Final = 100
 """Fewer training pairs teach little, and fewer held-out pairs judge nothing."""
-
-_EXAMPLES: Final = 3
-_EXAMPLE_CHARACTERS: Final = 160
 
 
 class RefusedData(DataRefused):
@@ -30,29 +27,6 @@ class RefusedData(DataRefused):
         self.report = report
 
 
-@dataclass(slots=True)
-class Count:
-    """How many rows a check concerns, with the places of the first few."""
-
-    rows: int = 0
-    examples: list[str] = field(default_factory=list)
-
-    def note(self, example: str) -> None:
-        """Count one row."""
-        self.rows += 1
-        if len(self.examples) < _EXAMPLES:
-            self.examples.append(example[:_EXAMPLE_CHARACTERS])
-
-
-@dataclass(slots=True)
-class Tally:
-    """What reading found."""
-
-    rows: int = 0
-    malformed: Count = field(default_factory=Count)
-    identical: Count = field(default_factory=Count)
-
-
 @dataclass(frozen=True, slots=True)
 class _Check:
     name: str
@@ -61,13 +35,24 @@ class _Check:
     says: str
 
 
+def audit(loaded: LoadedData, spec: AuditSpec | None) -> DataReport:
+    """The report on loaded data that may be trained on.
+
+    Raises:
+        RefusedData: no example is left, or a threshold is exceeded and the policy is Enforce.
+    """
+    report = report_of(loaded.tally, len(loaded.train), len(loaded.held_out))
+    judge(report, loaded.tally, spec)
+    return report
+
+
 def report_of(tally: Tally, train_rows: int, eval_rows: int) -> DataReport:
     """The report, with a finding for everything that was left out or is scarce."""
     return DataReport(
         rows=tally.rows,
         train_rows=train_rows,
         eval_rows=eval_rows,
-        dropped_rows=tally.malformed.rows + tally.identical.rows,
+        dropped_rows=tally.dropped_rows,
         findings=tuple(_findings(tally, train_rows, eval_rows)),
     )
 
@@ -97,13 +82,13 @@ def _checks(tally: Tally, audit: AuditSpec | None) -> Iterator[_Check]:
     malformed, identical = thresholds.malformed, thresholds.identical_pairs
     yield _Check(
         "malformed",
-        tally.malformed,
+        tally.dropped["malformed"],
         MALFORMED_SHARE if malformed is None else malformed,
         "are no usable pairs",
     )
     yield _Check(
         "identicalPairs",
-        tally.identical,
+        tally.dropped["identicalPairs"],
         IDENTICAL_SHARE if identical is None else identical,
         "have one answer as both chosen and rejected",
     )

@@ -1,7 +1,7 @@
-"""Reads, judges and splits the preference pairs of a run.
+"""Reads, cleans and splits the preference pairs of a run.
 
-Rows that are no pairs are dropped and counted; above the thresholds of `dataset.audit` the
-data are refused. Nothing here needs torch.
+Rows that are no pairs are dropped and counted; whether too many were is for the audit to
+judge. Nothing here needs torch.
 """
 
 import itertools
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from preftrain_api.spec import DatasetSpec, PreferenceTrainingJobSpec, TrainingSpec
-from preftrain_trainer.audit.judge import Tally, judge, report_of
 from preftrain_trainer.data.holdout import digest, hold_out
-from preftrain_trainer.data.pairs import PreferencePair, PreparedData
+from preftrain_trainer.data.pairs import LoadedData, PreferencePair
 from preftrain_trainer.data.rows import Row, read_rows
 from preftrain_trainer.data.shapes import ColumnNames, MalformedRow, column_names, to_pair
 from preftrain_trainer.data.splits import CARD, SUFFIXES, is_data_file, select
+from preftrain_trainer.data.tally import Tally
 from preftrain_trainer.errors import DataRefused
 from preftrain_trainer.places.source import Source
 
@@ -23,11 +23,10 @@ _LOOK_AHEAD: Final = 100
 """Rows of a file in which a column must show up at least once."""
 
 
-def load(source: Source, spec: PreferenceTrainingJobSpec) -> PreparedData:
-    """Read, judge and split the data of a resolved spec.
+def load(source: Source, spec: PreferenceTrainingJobSpec) -> LoadedData:
+    """Read, clean and split the data of a resolved spec.
 
     Raises:
-        RefusedData: too many rows are unusable; carries the report.
         DataRefused: files or columns are missing or damaged.
     """
     dataset = spec.dataset
@@ -45,14 +44,13 @@ def load(source: Source, spec: PreferenceTrainingJobSpec) -> PreparedData:
     else:
         train, held_out = hold_out(pairs, dataset.eval_fraction or 0.0, seed)
     train, held_out = _one_kind(train, held_out, tally)
-    report = report_of(tally, len(train), len(held_out))
-    judge(report, tally, dataset.audit)
-    return PreparedData(
+    return LoadedData(
         train=train,
         held_out=held_out,
-        conversational=train[0].is_conversational,
+        kind="Paired",
+        conversational=any(pair.is_conversational for pair in train),
         digest=digest(train, held_out),
-        report=report,
+        tally=tally,
     )
 
 
@@ -64,15 +62,15 @@ def _read_split(
         for row, names in _with_columns(read_rows(path, name), dataset, name):
             tally.rows += 1
             if row.problem is not None:
-                tally.malformed.note(f"{row.where}: {row.problem}")
+                tally.drop("malformed", f"{row.where}: {row.problem}")
                 continue
             try:
                 pair = to_pair(row.values, names, tally.rows)
             except MalformedRow as error:
-                tally.malformed.note(f"{row.where}: {error}")
+                tally.drop("malformed", f"{row.where}: {error}")
                 continue
             if pair.chosen == pair.rejected:
-                tally.identical.note(row.where)
+                tally.drop("identicalPairs", row.where)
             else:
                 pairs.append(pair)
     return pairs
@@ -144,7 +142,7 @@ def _one_kind(
     for pair in both:
         if pair.is_conversational != kept:
             usual = "a conversation" if kept else "plain text"
-            tally.malformed.note(f"row {pair.row}: not {usual} like most rows")
+            tally.drop("malformed", f"row {pair.row}: not {usual} like most rows")
     return (
         [pair for pair in train if pair.is_conversational == kept],
         [pair for pair in held_out if pair.is_conversational == kept],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 from preftrain_api.report import DataReport
+from preftrain_trainer.data.tally import Tally
 
 
 class Message(TypedDict):
@@ -76,6 +77,19 @@ Example = PreferencePair | LabelledAnswer
 """What a data set consists of: all of one kind."""
 
 Kind = Literal["Paired", "Unpaired"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedData:
+    """Data that were read, cleaned and split, before they are judged."""
+
+    train: Sequence[Example]
+    held_out: Sequence[Example]
+    kind: Kind
+    conversational: bool
+    digest: str
+    """`sha256:` over the training examples, then the held-out ones, each in order."""
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)

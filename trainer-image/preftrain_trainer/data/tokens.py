@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from preftrain_api.report import Finding
 from preftrain_api.spec import DatasetSpec
 from preftrain_api.spec.audit import AuditSpec, AuditThresholds
-from preftrain_trainer.audit.judge import MALFORMED_SHARE
 from preftrain_trainer.data.pairs import PreferencePair
+from preftrain_trainer.data.tally import MALFORMED_SHARE
 from preftrain_trainer.errors import DataRefused, ModelUnavailable
 
 Rendering = Literal["ChatTemplate", "PlainText"]
