@@ -5,17 +5,11 @@ was asked for, so operator and command line refuse such specs, naming the field.
 """
 
 from collections.abc import Iterator
-from typing import Final
-
-from pydantic.alias_generators import to_camel
 
 from preftrain_api.spec import PreferenceTrainingJobSpec
 from preftrain_api.spec.method import DpoLossType
 
 SUPPORTED_LOSSES: frozenset[DpoLossType] = frozenset({"Sigmoid", "Hinge", "IPO", "SFT"})
-
-UNJUDGED_THRESHOLDS: Final = ("identical_after_truncation", "prompt_too_long", "contradictions")
-"""Checks of the audit that are not made yet."""
 
 
 def unsupported_fields(spec: PreferenceTrainingJobSpec) -> tuple[str, ...]:
@@ -46,13 +40,6 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
         yield "dataset.filters is not available in this release; filter the data beforehand"
     if dataset.format == "Unpaired":
         yield "dataset.format Unpaired is not available in this release; use pairs"
-    thresholds = dataset.audit.thresholds if dataset.audit else None
-    for name in UNJUDGED_THRESHOLDS if thresholds else ():
-        if getattr(thresholds, name) is not None:
-            yield (
-                f"dataset.audit.thresholds.{to_camel(name)} is not available in this release; "
-                "remove it"
-            )
     if training and training.precompute_reference:
         yield "training.precomputeReference is not available in this release; remove it"
     if spec.guards:

@@ -1,9 +1,10 @@
 """Small pieces of evidence that appear in progress, results, status and manifest alike."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from preftrain_api.spec.audit import AuditThresholds
 from preftrain_api.wire import MAX_SAFE_INTEGER, Name, Text, WireModel
 
 Digest = Annotated[str, StringConstraints(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -27,7 +28,7 @@ class Finding(WireModel):
 
 
 class DataReport(WireModel):
-    """What the audit found in the data."""
+    """What the audit found in the data, as much of it as a status holds."""
 
     rows: Count
     """Rows read."""
@@ -38,7 +39,80 @@ class DataReport(WireModel):
     dropped_rows: Count = 0
     """Rows left out as unusable."""
     findings: Annotated[tuple[Finding, ...], Field(max_length=16)] = ()
-    """What the audit noticed."""
+    """What the audit noticed, the worst first."""
+
+
+class CheckResult(WireModel):
+    """What one check of the audit found."""
+
+    name: Name
+    """Which check; the reference page of the checks lists them."""
+    outcome: Literal["Passed", "Info", "Warning", "Error", "NotChecked"]
+    """How bad it is; an Error ends the run. NotChecked says in the message why."""
+    message: Text
+    """One sentence with the figures, and the way out where there is something to do."""
+    count: Count = 0
+    """Rows, examples or answers concerned."""
+    of: Count = 0
+    """How many were looked at."""
+    value: float | None = None
+    """What is compared with the threshold: mostly the share of the two."""
+    threshold: float | None = None
+    """The limit in force."""
+    examples: Annotated[tuple[Text, ...], Field(max_length=8)] = ()
+    """Where the first few stand; never their content."""
+
+
+class Lengths(WireModel):
+    """How long one part of the examples is."""
+
+    part: Literal["Prompt", "Chosen", "Rejected", "Answer"]
+    unit: Literal["Characters", "Tokens"]
+    count: Count
+    """How many were measured."""
+    mean: float
+    p5: Count
+    p25: Count
+    p50: Count
+    p75: Count
+    p95: Count
+    p99: Count
+    longest: Count
+
+
+STATUS_FINDINGS: Final = 8
+"""Findings that a status and a termination message get; the whole list is in the report."""
+
+
+class AuditReport(DataReport):
+    """`report/data_report.json`: everything that the audit found."""
+
+    kind: Literal["Paired", "Unpaired"]
+    shape: Text
+    """What the rows were found to be."""
+    digest: Digest
+    """SHA-256 over the examples as they are trained on."""
+    policy: Literal["Enforce", "Warn", "Skip"]
+    thresholds: AuditThresholds
+    """The limits in force, defaults filled in."""
+    dropped: dict[Name, Count] = Field(default_factory=dict)
+    """Rows left out, by reason."""
+    checks: Annotated[tuple[CheckResult, ...], Field(max_length=64)] = ()
+    """Every check, the worst first."""
+    lengths: Annotated[tuple[Lengths, ...], Field(max_length=8)] = ()
+    """How long prompts and answers are."""
+    token_sample: Count | None = None
+    """Examples that were tokenized, when they were; the others are assumed to be like them."""
+
+    def summary(self) -> DataReport:
+        """As much of it as a status holds."""
+        return DataReport(
+            rows=self.rows,
+            train_rows=self.train_rows,
+            eval_rows=self.eval_rows,
+            dropped_rows=self.dropped_rows,
+            findings=self.findings[:STATUS_FINDINGS],
+        )
 
 
 class Metrics(WireModel):

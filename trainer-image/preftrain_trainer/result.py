@@ -8,6 +8,7 @@ from preftrain_api.report import Artifact, DataReport
 from preftrain_api.result import PrepareResult, TrainResult, fits
 
 DATA_REPORT: Final = "data_report.json"
+DATA_PAGE: Final = "data_report.html"
 _MESSAGE_CHARACTERS: Final = 1024
 _FINDINGS: Final = 8
 

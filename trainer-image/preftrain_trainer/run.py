@@ -17,17 +17,21 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from pydantic import ValidationError
+
 from preftrain_api.capabilities import unsupported_fields
 from preftrain_api.exit_codes import ExitCode
-from preftrain_api.report import Artifact, GateVerdict, Pins
+from preftrain_api.report import Artifact, AuditReport, GateVerdict, Pins
 from preftrain_api.result import PrepareResult, TrainResult
 from preftrain_api.run_spec import RunSpec
 from preftrain_api.spec import ComputeSpec
 from preftrain_api.spec_hash import spec_hash
 from preftrain_trainer import result as report
-from preftrain_trainer.audit.judge import RefusedData, audit
+from preftrain_trainer.audit import page
+from preftrain_trainer.audit.conduct import audit
+from preftrain_trainer.audit.judge import RefusedData, RefusedTemplate
 from preftrain_trainer.data import load as data
-from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.data.pairs import LoadedData, PreparedData
 from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
 from preftrain_trainer.evaluation import gates
 from preftrain_trainer.fit import layout as fit
@@ -85,7 +89,7 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     commit = pin_model(model, run.spec.model)
     stop.check()
     dataset = places.open_source(run.spec.dataset, workspace)
-    pairs = _judged(dataset, run, workspace, store)
+    pairs = _judged(dataset, model, run, workspace, store)
     gates.require_held_out(run.spec, len(pairs.held_out))
     stop.check()
     pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=pairs.digest)
@@ -206,27 +210,53 @@ def train(
     return Ending(ExitCode.GATES_NOT_PASSED if withheld else ExitCode.DONE, result)
 
 
-def _judged(source: Source, run: RunSpec, workspace: Workspace, store: ObjectStore) -> PreparedData:
+def _judged(
+    source: Source, model: Source, run: RunSpec, workspace: Workspace, store: ObjectStore
+) -> PreparedData:
     """The data, with their report left in the output whether they pass or not."""
-    try:
-        loaded = data.load(source, run.spec)
-        report_of_data = audit(loaded, run.spec.dataset.audit)
-    except RefusedData as refusal:
-        store.put(f"report/{report.DATA_REPORT}", report.data_report_bytes(refusal.report))
-        raise
-    for finding in report_of_data.findings:
-        _log.warning("data: %s", finding.message)
-    content = report.data_report_bytes(report_of_data)
-    (workspace.report / report.DATA_REPORT).write_bytes(content)
-    store.put(f"report/{report.DATA_REPORT}", content)
+    loaded = data.load(source, run.spec)
+    found = _judged_before(store, loaded) if run.pins else None
+    if found is None:
+        try:
+            found = audit(loaded, run.spec, model)
+        except (RefusedData, RefusedTemplate) as refusal:
+            for name, content in _pages(refusal.report).items():
+                store.put(f"report/{name}", content)
+            raise
+        for finding in found.findings:
+            level = logging.INFO if finding.severity == "Info" else logging.WARNING
+            _log.log(level, "data: %s", finding.message)
+    for name, content in _pages(found).items():
+        (workspace.report / name).write_bytes(content)
+        store.put(f"report/{name}", content)
     return PreparedData(
         train=loaded.train,
         held_out=loaded.held_out,
         kind=loaded.kind,
         conversational=loaded.conversational,
         digest=loaded.digest,
-        report=report_of_data,
+        report=found.summary(),
     )
+
+
+def _judged_before(store: ObjectStore, loaded: LoadedData) -> AuditReport | None:
+    """The report that prepare left on exactly these data, so that no GPU waits for another."""
+    stored = store.get(f"report/{report.DATA_REPORT}")
+    if stored is None:
+        return None
+    try:
+        found = AuditReport.model_validate_json(stored[0])
+    except ValidationError:
+        return None
+    return found if found.digest == loaded.digest else None
+
+
+def _pages(found: AuditReport) -> dict[str, bytes]:
+    """The report by file name, for programs and for people."""
+    return {
+        report.DATA_REPORT: report.data_report_bytes(found),
+        report.DATA_PAGE: page.render(found).encode(),
+    }
 
 
 def _require_pins(expected: Pins | None, found: Pins) -> None:

@@ -22,9 +22,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "dataset.filters": {
         "dataset": {"filters": [{"type": "Length", "length": {"minCharacters": 1}}]}
     },
-    "dataset.audit.thresholds.contradictions": {
-        "dataset": {"audit": {"thresholds": {"contradictions": 0.1}}}
-    },
     "training.precomputeReference": {"training": {"precomputeReference": True}},
     "guards": {"guards": [{"name": "Entropy"}]},
     "evaluation.earlyStopping": {"evaluation": {"earlyStopping": {}}},

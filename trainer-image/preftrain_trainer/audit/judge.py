@@ -1,121 +1,169 @@
-"""Judges data before they are trained on: what was left out, and whether that is too much.
+"""Judges what was measured: which check is beyond its threshold, and what follows.
 
-Pure: a tally goes in, a report or a refusal comes out.
+Pure: an examination goes in, a report or a refusal comes out.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from preftrain_api.report import DataReport, Finding
+from pydantic.alias_generators import to_camel
+
+from preftrain_api.report import AuditReport, CheckResult, Finding
 from preftrain_api.spec.audit import AuditSpec, AuditThresholds
+from preftrain_trainer.audit.check import Check, Measure
+from preftrain_trainer.audit.checks import CHECKS
+from preftrain_trainer.audit.examine import Examination
 from preftrain_trainer.data.pairs import LoadedData
-from preftrain_trainer.data.tally import MALFORMED_SHARE, Count, Tally
-from preftrain_trainer.errors import DataRefused
+from preftrain_trainer.errors import DataRefused, ModelUnavailable
 
-IDENTICAL_SHARE: Final = 0.02
-"""Default: such pairs carry no preference; more of them point at a faulty export."""
-FEW_PAIRS: Final = 100
-"""Fewer training pairs teach little, and fewer held-out pairs judge nothing."""
+Outcome = Literal["Passed", "Info", "Warning", "Error", "NotChecked"]
+
+_RANK: Final[dict[Outcome, int]] = {
+    "Error": 0,
+    "Warning": 1,
+    "Info": 2,
+    "NotChecked": 3,
+    "Passed": 4,
+}
+_SEVERITY: Final[dict[Outcome, Literal["Info", "Warning", "Error"]]] = {
+    "Info": "Info",
+    "Warning": "Warning",
+    "Error": "Error",
+}
+_TINY: Final = 1e-3
+"""Keeps thresholds of 0 comparable with others."""
+_NAMED: Final = 3
+"""Findings that a refusal names."""
+_PLACES: Final = 2
+"""Examples that its sentence names; the report has some more."""
+_FINDINGS: Final = 16
+_CHARACTERS: Final = 1024
 
 
 class RefusedData(DataRefused):
     """Data that were read and judged; carries the report as evidence."""
 
-    def __init__(self, message: str, report: DataReport) -> None:
+    def __init__(self, message: str, report: AuditReport) -> None:
         super().__init__(message)
         self.report = report
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    name: str
-    count: Count
-    limit: float
-    says: str
+class RefusedTemplate(ModelUnavailable):
+    """A model whose chat template cannot be trained with; carries the report as evidence."""
+
+    def __init__(self, message: str, report: AuditReport) -> None:
+        super().__init__(message)
+        self.report = report
 
 
-def audit(loaded: LoadedData, spec: AuditSpec | None) -> DataReport:
-    """The report on loaded data that may be trained on.
-
-    Raises:
-        RefusedData: no example is left, or a threshold is exceeded and the policy is Enforce.
-    """
-    report = report_of(loaded.tally, len(loaded.train), len(loaded.held_out))
-    judge(report, loaded.tally, spec)
-    return report
-
-
-def report_of(tally: Tally, train_rows: int, eval_rows: int) -> DataReport:
-    """The report, with a finding for everything that was left out or is scarce."""
-    return DataReport(
+def report_of(loaded: LoadedData, examination: Examination, audit: AuditSpec | None) -> AuditReport:
+    """The report on `loaded`, with every check, the worst first."""
+    audit = audit or AuditSpec()
+    limits = audit.in_force()
+    results = (_result(measure, limits, audit.policy) for measure in examination.measures)
+    checks = tuple(sorted(results, key=lambda found: (_RANK[found.outcome], -_excess(found))))
+    findings = [_finding(check) for check in checks if check.outcome in _SEVERITY]
+    form = "conversations" if loaded.conversational else "plain text"
+    tally = loaded.tally
+    return AuditReport(
         rows=tally.rows,
-        train_rows=train_rows,
-        eval_rows=eval_rows,
+        train_rows=len(loaded.train),
+        eval_rows=len(loaded.held_out),
         dropped_rows=tally.dropped_rows,
-        findings=tuple(_findings(tally, train_rows, eval_rows)),
+        findings=tuple(findings[:_FINDINGS]),
+        kind=loaded.kind,
+        shape=f"{loaded.kind.lower()}, {form}",
+        digest=loaded.digest,
+        policy=audit.policy,
+        thresholds=limits,
+        dropped={reason: count.rows for reason, count in tally.dropped.items() if count.rows},
+        checks=checks,
+        lengths=examination.lengths,
+        token_sample=examination.token_sample,
     )
 
 
-def judge(report: DataReport, tally: Tally, audit: AuditSpec | None) -> None:
-    """Let usable data pass.
+def require_usable(report: AuditReport) -> None:
+    """Let data pass that may be trained on.
 
     Raises:
-        RefusedData: no pair is left, or a threshold is exceeded and the policy is Enforce.
+        RefusedTemplate: the model's template would teach something else.
+        RefusedData: nothing is left, or a check has found an error.
     """
-    for check in _checks(tally, audit):
-        share = check.count.rows / max(tally.rows, 1)
-        enforced = audit is None or audit.policy == "Enforce"
-        if share > check.limit and (enforced or not report.train_rows):
-            raise RefusedData(
-                f"{check.count.rows} of {tally.rows} rows ({share:.1%}) {check.says}, more than "
-                f"dataset.audit.thresholds.{check.name} allows ({check.limit:g}), for example "
-                f"{'; '.join(check.count.examples)}; correct the data or raise the threshold",
-                report,
-            )
+    errors = [check for check in report.checks if check.outcome == "Error"]
+    if errors:
+        message = "; ".join(check.message for check in errors[:_NAMED])
+        if any(CHECKS[check.name].consequence == "Refuse" for check in errors):
+            raise RefusedData(message, report)
+        raise RefusedTemplate(message, report)
     if not report.train_rows:
-        raise RefusedData("no usable pair is left to train on; see the data report", report)
+        worst = "; ".join(finding.message for finding in report.findings[:_NAMED])
+        raise RefusedData(f"no usable example is left to train on: {worst}", report)
 
 
-def _checks(tally: Tally, audit: AuditSpec | None) -> Iterator[_Check]:
-    thresholds = (audit.thresholds if audit else None) or AuditThresholds()
-    malformed, identical = thresholds.malformed, thresholds.identical_pairs
-    yield _Check(
-        "malformed",
-        tally.dropped["malformed"],
-        MALFORMED_SHARE if malformed is None else malformed,
-        "are no usable pairs",
+def _result(measure: Measure, limits: AuditThresholds, policy: str) -> CheckResult:
+    check = measure.check
+    if measure.not_checked is not None:
+        return CheckResult(name=check.name, outcome="NotChecked", message=measure.not_checked)
+    limit = _limit(check, limits)
+    beyond = measure.compared < limit if check.compares == "Below" else measure.compared > limit
+    return CheckResult(
+        name=check.name,
+        outcome=_outcome(measure, beyond, policy),
+        message=_message(measure, limit, beyond)[:_CHARACTERS],
+        count=measure.count,
+        of=measure.of,
+        value=round(measure.compared, 6),
+        threshold=limit,
+        examples=measure.examples,
     )
-    yield _Check(
-        "identicalPairs",
-        tally.dropped["identicalPairs"],
-        IDENTICAL_SHARE if identical is None else identical,
-        "have one answer as both chosen and rejected",
+
+
+def _limit(check: Check, limits: AuditThresholds) -> float:
+    if check.threshold is None:
+        return check.fixed
+    limit: float = limits.model_dump()[check.threshold]
+    return limit
+
+
+def _outcome(measure: Measure, beyond: bool, policy: str) -> Outcome:
+    check = measure.check
+    if not beyond:
+        return "Info" if check.compares == "Above" and measure.examples else "Passed"
+    match check.consequence:
+        case "Report":
+            return "Info"
+        case "RefuseModel":
+            return "Error"
+        case "Refuse" if policy == "Enforce":
+            return "Error"
+    return "Warning"
+
+
+def _message(measure: Measure, limit: float, beyond: bool) -> str:
+    check = measure.check
+    text = measure.statement or (
+        f"{measure.count} of {measure.of} {check.unit} ({measure.compared:.1%}) {check.says}"
     )
+    if beyond and check.threshold is not None:
+        verb = "fewer than" if check.compares == "Below" else "more than"
+        text += f", {verb} dataset.audit.thresholds.{to_camel(check.threshold)} allows ({limit:g})"
+    if measure.examples:
+        text += f", for example {', '.join(measure.examples[:_PLACES])}"
+    return f"{text}; {check.way_out}" if beyond else text
 
 
-def _findings(tally: Tally, train_rows: int, eval_rows: int) -> Iterator[Finding]:
-    for check in _checks(tally, None):
-        if check.count.rows:
-            yield Finding(
-                name=check.name,
-                severity="Warning",
-                message=f"{check.count.rows} of {tally.rows} rows {check.says} and were left "
-                f"out, for example {'; '.join(check.count.examples)}",
-                count=check.count.rows,
-            )
-    if train_rows < FEW_PAIRS:
-        yield Finding(
-            name="fewPairs",
-            severity="Warning",
-            message=f"{train_rows} pairs are few to learn from; use {FEW_PAIRS} or more",
-            count=train_rows,
-        )
-    if eval_rows < FEW_PAIRS:
-        yield Finding(
-            name="fewHeldOut",
-            severity="Info",
-            message=f"{eval_rows} held-out pairs are too few to judge the adapter; the default "
-            f"gate needs {FEW_PAIRS}: raise dataset.evalFraction or set dataset.evalSplit",
-            count=eval_rows,
-        )
+def _excess(result: CheckResult) -> float:
+    """How far on the wrong side of its threshold a check is, as a factor."""
+    if result.value is None or result.threshold is None:
+        return 0.0
+    factor = (result.value + _TINY) / (result.threshold + _TINY)
+    return 1 / factor if CHECKS[result.name].compares == "Below" else factor
+
+
+def _finding(result: CheckResult) -> Finding:
+    return Finding(
+        name=result.name,
+        severity=_SEVERITY[result.outcome],
+        message=result.message,
+        count=result.count,
+    )

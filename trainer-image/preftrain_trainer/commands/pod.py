@@ -115,10 +115,10 @@ def _say(message: str) -> None:
 
 
 def _evidence(error: BaseException) -> "tuple[DataReport | None, Artifact | None]":
-    from preftrain_trainer.audit.judge import RefusedData
+    from preftrain_trainer.audit.judge import RefusedData, RefusedTemplate
     from preftrain_trainer.publishing.publish import PlaceTaken
 
     return (
-        error.report if isinstance(error, RefusedData) else None,
+        error.report.summary() if isinstance(error, RefusedData | RefusedTemplate) else None,
         error.artifact if isinstance(error, PlaceTaken) else None,
     )

@@ -1,0 +1,64 @@
+"""What reading left out: rows that are no examples, say nothing, or say it twice."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from preftrain_trainer.audit.check import Check, Measure
+from preftrain_trainer.data.tally import DropReason, Tally
+
+_OURS: Final = "ours: more of them points at a faulty export"
+
+CHECKS: Final[dict[DropReason, Check]] = {
+    "malformed": Check(
+        "malformed",
+        "are no usable examples",
+        "correct the data, or name the right columns in dataset.columns",
+        "Refuse",
+        _OURS,
+        "malformed",
+        "rows",
+    ),
+    "identicalPairs": Check(
+        "identicalPairs",
+        "have one answer as both chosen and rejected",
+        "correct the data; such pairs carry no preference",
+        "Refuse",
+        _OURS,
+        "identical_pairs",
+        "rows",
+    ),
+    "contradictions": Check(
+        "contradictions",
+        "are contradicted by another row, which prefers the other answer to the same prompt",
+        "correct the labels",
+        "Refuse",
+        "ours; swapped labels bound the accuracy that can be reached (arXiv 2403.00409)",
+        "contradictions",
+        "rows",
+    ),
+    "duplicates": Check(
+        "duplicates",
+        "repeat an earlier row",
+        "check how the data were put together",
+        "Warn",
+        "ours; each row is used once",
+        "duplicates",
+        "rows",
+    ),
+    "filtered": Check(
+        "filtered",
+        "were left out by dataset.filters",
+        "nothing needs to be done",
+        "Report",
+        "the job itself",
+        None,
+        "rows",
+    ),
+}
+
+
+def measures(tally: Tally) -> Iterator[Measure]:
+    """What was left out, for each reason."""
+    for reason, check in CHECKS.items():
+        dropped = tally.dropped[reason]
+        yield Measure(check, dropped.rows, tally.rows, tuple(dropped.examples))
