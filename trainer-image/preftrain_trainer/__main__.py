@@ -1,6 +1,8 @@
 """The command line, in a pod and on a workstation alike.
 
     preftrain run job.yaml     check, train and publish without a cluster
+    preftrain audit DATA       judge data, on a laptop or before a run
+    preftrain advise DATA      which method suits them, and why
     preftrain prepare          what the first pod of a run does
     preftrain train            what the pods after it do
 
@@ -16,7 +18,7 @@ import time
 from collections.abc import Sequence
 
 from preftrain_api.exit_codes import ExitCode
-from preftrain_trainer.commands import pod, workstation
+from preftrain_trainer.commands import advise, audit, pod, workstation
 from preftrain_trainer.commands.command import Command
 from preftrain_trainer.errors import Preempted, TrainerError
 from preftrain_trainer.stop import MESSAGE, StopNow, StopRequest
@@ -71,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, add_arguments, text in (
         ("run", workstation.Run, workstation.add_arguments, "check, train and publish"),
+        ("audit", audit.Audit, audit.add_arguments, "judge data as prepare would"),
+        ("advise", advise.Advise, advise.add_arguments, "say which method suits the data"),
         ("prepare", pod.Prepare, pod.add_arguments, "check and pin output, model, data; for pods"),
         ("train", pod.Train, pod.add_arguments, "train and publish; for pods"),
     ):

@@ -49,4 +49,6 @@ def _length_lines(lengths: tuple[Lengths, ...]) -> Iterator[str]:
 
 def _wrapped(head: str, text: str) -> list[str]:
     indent = " " * len(head)
-    return textwrap.wrap(text, _WIDTH, initial_indent=head, subsequent_indent=indent)
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False
+    )
