@@ -37,6 +37,8 @@ class _Kind:
     hint: str
     """Text without it is not searched: finding a fixed string is a hundred times faster."""
     pattern: re.Pattern[str]
+    digits: int = 0
+    """Text with fewer digits is not searched either."""
     holds: Callable[[str], bool] = bool
     """Whether a match is real."""
 
@@ -47,6 +49,8 @@ def _luhn(text: str) -> bool:
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return 13 <= len(digits) <= 19 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
+
+_DIGITS: Final = "0123456789"
 
 _SECRETS: Final = (
     _Kind("AWS access key", "A", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
@@ -63,16 +67,22 @@ _PERSONAL: Final = (
         "e-mail address",
         "@",
         re.compile(r"[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{2,63})+"),
-        lambda text: not text.rpartition("@")[2].lower().startswith("example."),
+        holds=lambda text: not text.rpartition("@")[2].lower().startswith("example."),
     ),
-    _Kind("card number", "", re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d.-])"), _luhn),
-    _Kind("social security number", "-", re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")),
+    _Kind("card number", "", re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d.-])"), 13, _luhn),
+    _Kind("social security number", "-", re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"), 9),
     _Kind(
         "phone number",
         "+",
         re.compile(r"(?<!\w)\+\d{1,3}[ -]?\(?\d{1,4}\)?(?:[ -]?\d{2,4}){2,4}\b"),
+        7,
     ),
-    _Kind("IBAN", "", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")),
+    _Kind(
+        "IBAN",
+        "",
+        re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"),
+        12,
+    ),
 )
 
 
@@ -87,9 +97,9 @@ class DisclosureProbe:
     def look(self, seen: Seen) -> None:
         """Search one example."""
         self._total += 1
-        texts = (seen.prompt, *seen.answers)
+        text = "\n".join((seen.prompt, *seen.answers))
         for kinds, hits in ((_SECRETS, self._secrets), (_PERSONAL, self._personal)):
-            found = {kind.name for kind in kinds if any(_found(kind, text) for text in texts)}
+            found = {kind.name for kind in kinds if _found(kind, text)}
             if found:
                 hits.note(seen.row)
                 self._kinds.update(found)
@@ -113,4 +123,8 @@ class DisclosureProbe:
 
 
 def _found(kind: _Kind, text: str) -> bool:
-    return kind.hint in text and any(kind.holds(match[0]) for match in kind.pattern.finditer(text))
+    return (
+        kind.hint in text
+        and (not kind.digits or sum(map(text.count, _DIGITS)) >= kind.digits)
+        and any(kind.holds(match[0]) for match in kind.pattern.finditer(text))
+    )
