@@ -209,7 +209,8 @@ def train(
 def _judged(source: Source, run: RunSpec, workspace: Workspace, store: ObjectStore) -> PreparedData:
     """The data, with their report left in the output whether they pass or not."""
     try:
-        loaded = data.load(source, run.spec)
+        loaded = data.load(source, run.spec, workspace.data)
+        _log.info("data: read as %s", loaded.shape)
         report_of_data = audit(loaded, run.spec.dataset.audit)
     except RefusedData as refusal:
         store.put(f"report/{report.DATA_REPORT}", report.data_report_bytes(refusal.report))

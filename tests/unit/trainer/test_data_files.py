@@ -7,18 +7,16 @@ from typing import Any
 
 import pytest
 
-from preftrain_trainer.data import load as data
 from preftrain_trainer.data.pairs import LoadedData
 from preftrain_trainer.errors import DataRefused
-from preftrain_trainer.places import opening as places
-from support.trainer_cases import run_spec, text_rows, workspace, write_rows
+from support.trainer_cases import load_data, run_spec, text_rows, write_rows
 
 FORMS = ["jsonl", "ndjson", "json", "csv", "parquet"]
 
 
 def load(tmp_path: Path, uri: str, **dataset: Any) -> LoadedData:
     run = run_spec(tmp_path, dataset={"uri": uri, **dataset})
-    return data.load(places.open_source(run.spec.dataset, workspace(tmp_path)), run.spec)
+    return load_data(run, tmp_path)
 
 
 @pytest.mark.parametrize("packed", ["", ".gz"])
