@@ -42,10 +42,6 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
         )
     if method.dpo and method.dpo.ld_alpha is not None:
         yield "method.dpo.ldAlpha is not available in this release; remove it"
-    if dataset.filters:
-        yield "dataset.filters is not available in this release; filter the data beforehand"
-    if dataset.format == "Unpaired":
-        yield "dataset.format Unpaired is not available in this release; use pairs"
     thresholds = dataset.audit.thresholds if dataset.audit else None
     for name in UNJUDGED_THRESHOLDS if thresholds else ():
         if getattr(thresholds, name) is not None:

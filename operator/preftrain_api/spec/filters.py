@@ -121,7 +121,7 @@ class RegularExpressionFilter(WireModel):
 class ScriptFilter(WireModel):
     """Keeps rows that are written in certain scripts."""
 
-    allowed: Annotated[tuple[Script, ...], ListOf(), Field(min_length=1, max_length=28)]
+    allowed: Annotated[tuple[Script, ...], Field(min_length=1, max_length=28), ListOf()]
     """The scripts, as Unicode calls them: Latin, Cyrillic, Han."""
     min_share: Ratio = 0.9
     """Least share of a part's letters that belong to them. Default: 0.9."""
@@ -134,8 +134,8 @@ class LanguageFilter(WireModel):
 
     allowed: Annotated[
         tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$", max_length=3)], ...],
-        ListOf(),
         Field(min_length=1, max_length=32),
+        ListOf(),
     ]
     """ISO 639 codes: en, de, zh. Quote "no" in YAML, where it is a word for false."""
     within: Within = "Any"
