@@ -20,7 +20,7 @@ def unsupported_fields(spec: PreferenceTrainingJobSpec) -> tuple[str, ...]:
 
 
 def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
-    method, dataset, training = spec.method, spec.dataset, spec.training
+    method, training = spec.method, spec.training
     if method.type != "DPO":
         yield f"method.type {method.type} is not available in this release; use DPO"
     for loss in (method.dpo.losses or ()) if method.dpo else ():
@@ -36,10 +36,6 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
         )
     if method.dpo and method.dpo.ld_alpha is not None:
         yield "method.dpo.ldAlpha is not available in this release; remove it"
-    if dataset.filters:
-        yield "dataset.filters is not available in this release; filter the data beforehand"
-    if dataset.format == "Unpaired":
-        yield "dataset.format Unpaired is not available in this release; use pairs"
     if training and training.precompute_reference:
         yield "training.precomputeReference is not available in this release; remove it"
     if spec.guards:

@@ -35,11 +35,42 @@ FULL: Json = {
         "revision": "main",
         "split": "train",
         "format": "Paired",
-        "columns": {"prompt": "question", "chosen": "good", "rejected": "bad"},
+        "columns": {
+            "prompt": "question",
+            "system": "persona",
+            "chosen": "good",
+            "rejected": "bad",
+            "first": "a",
+            "second": "b",
+            "better": "winner",
+            "answers": "candidates",
+            "scores": "points",
+            "ranks": "places",
+            "completion": "reply",
+            "label": "thumb",
+        },
         "filters": [
-            {"type": "Length", "length": {"minCharacters": 1, "maxCharacters": 4000}},
+            {
+                "type": "Length",
+                "length": {
+                    "minCharacters": 1,
+                    "maxCharacters": 4000,
+                    "maxRatio": 4.5,
+                    "within": "Answers",
+                },
+            },
             {"type": "Format", "format": {"require": ["NonEmpty", "ValidUnicode"]}},
             {"type": "Keyword", "keyword": {"words": ["lorem", "ipsum"], "within": "Chosen"}},
+            {
+                "type": "RegularExpression",
+                "regularExpression": {"pattern": "^As an AI", "rows": "Drop", "within": "Chosen"},
+            },
+            {
+                "type": "Script",
+                "script": {"allowed": ["Latin", "Greek"], "minShare": 0.8, "within": "Prompt"},
+            },
+            {"type": "Language", "language": {"allowed": ["en", "de"], "within": "Answers"}},
+            {"type": "Duplicates", "duplicates": {"keep": 2}},
         ],
         "evalFraction": 0.1,
         "audit": {"policy": "Warn", "thresholds": {"malformed": 0.02, "contradictions": 0}},
@@ -176,8 +207,12 @@ REMOTE = (
 )
 EVAL = "set either dataset.evalFraction or dataset.evalSplit, not both"
 FILTER = (
-    "a filter needs exactly the member that its type names: "
-    "length for Length, format for Format, keyword for Keyword"
+    "a filter needs exactly the member that its type names: length for Length, format for "
+    "Format, keyword for Keyword, regularExpression for RegularExpression, script for Script, "
+    "language for Language, duplicates for Duplicates"
+)
+LENGTHS = (
+    "length.minCharacters is above length.maxCharacters, so no row would be left; swap or lower it"
 )
 STEPS = "set either training.epochs or training.maxSteps, not both"
 BATCH = "batchSize must be a multiple of microBatchSize"
@@ -265,6 +300,33 @@ RULE_CASES: tuple[Case, ...] = (
         "spec.dataset.filters[0].type",
         FILTER,
         dataset__filters=[{"type": "Length", "length": {}, "keyword": {"words": ["x"]}}],
+    ),
+    *(
+        accepts(f"filter of type {kind}", dataset__filters=[{"type": kind, member: settings}])
+        for kind, member, settings in (
+            ("Length", "length", {"minCharacters": 5, "maxCharacters": 5}),
+            ("Format", "format", {"require": ["EndsWithPunctuation"]}),
+            ("Keyword", "keyword", {"words": ["x"], "within": "Answers"}),
+            ("RegularExpression", "regularExpression", {"pattern": "(?i)x|y", "rows": "Keep"}),
+            ("Script", "script", {"allowed": ["Han", "Hiragana", "Katakana"]}),
+            ("Language", "language", {"allowed": ["en"]}),
+            ("Duplicates", "duplicates", {}),
+        )
+    ),
+    *(
+        refuses(
+            f"filter of type {kind} without its member",
+            "spec.dataset.filters[0].type",
+            FILTER,
+            dataset__filters=[{"type": kind, "length": {}}],
+        )
+        for kind in ("Format", "Keyword", "RegularExpression", "Script", "Language", "Duplicates")
+    ),
+    refuses(
+        "lengths that leave nothing",
+        "spec.dataset.filters[0].length.minCharacters",
+        LENGTHS,
+        dataset__filters=[{"type": "Length", "length": {"minCharacters": 6, "maxCharacters": 5}}],
     ),
     accepts("DPO with its member", method__dpo={"beta": 0.2}),
     accepts("ORPO with its member", method__type="ORPO", method__orpo={}),
@@ -416,6 +478,36 @@ BOUND_CASES: tuple[Case, ...] = (
         "whole number above a fractional bound",
         "spec.dataset.evalFraction",
         dataset__evalFraction=1,
+    ),
+    *(
+        refuses(
+            name,
+            f"spec.dataset.filters[0].{field}",
+            dataset__filters=[{"type": kind, field.split(".")[0]: settings}],
+        )
+        for name, kind, field, settings in (
+            ("ratio below one", "Length", "length.maxRatio", {"maxRatio": 0.5}),
+            ("no requirement", "Format", "format.require", {"require": []}),
+            ("no word", "Keyword", "keyword.words", {"words": []}),
+            (
+                "no expression",
+                "RegularExpression",
+                "regularExpression.pattern",
+                {"pattern": ""},
+            ),
+            (
+                "over-long expression",
+                "RegularExpression",
+                "regularExpression.pattern",
+                {"pattern": "x" * 513},
+            ),
+            ("unknown script", "Script", "script.allowed[0]", {"allowed": ["latin"]}),
+            ("the same script twice", "Script", "script.allowed", {"allowed": ["Han"] * 2}),
+            ("share above one", "Script", "script.minShare", {"allowed": ["Han"], "minShare": 2}),
+            ("no code of a language", "Language", "language.allowed[0]", {"allowed": ["English"]}),
+            ("the same language twice", "Language", "language.allowed", {"allowed": ["en"] * 2}),
+            ("nothing kept", "Duplicates", "duplicates.keep", {"keep": 0}),
+        )
     ),
     accepts("known choice", training__scheduler="Constant"),
     refuses("unknown choice", "spec.training.scheduler", training__scheduler="cosine"),

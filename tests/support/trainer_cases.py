@@ -19,6 +19,9 @@ from preftrain_api.resolve import resolve
 from preftrain_api.run_spec import RunIdentity, RunSpec
 from preftrain_api.spec import PreferenceTrainingJobSpec
 from preftrain_api.wire import ALLOW_FILE
+from preftrain_trainer.data import load as data
+from preftrain_trainer.data.pairs import LoadedData
+from preftrain_trainer.places import opening as places
 from preftrain_trainer.workspace import Workspace
 
 Rows = list[dict[str, Any]]
@@ -98,6 +101,12 @@ def workspace(tmp_path: Path, holder: str = "pod-1") -> Workspace:
         termination_log=tmp_path / "termination-log",
         holder=holder,
     )
+
+
+def load_data(run: RunSpec, tmp_path: Path) -> LoadedData:
+    """The data of a run below `tmp_path`, read and split."""
+    source = places.open_source(run.spec.dataset, workspace(tmp_path))
+    return data.load(source, run.spec, tmp_path / "scratch")
 
 
 def preftrain(

@@ -214,7 +214,8 @@ def _judged(
     source: Source, model: Source, run: RunSpec, workspace: Workspace, store: ObjectStore
 ) -> PreparedData:
     """The data, with their report left in the output whether they pass or not."""
-    loaded = data.load(source, run.spec)
+    loaded = data.load(source, run.spec, workspace.data)
+    _log.info("data: read as %s", loaded.shape)
     found = _judged_before(store, loaded) if run.pins else None
     if found is None:
         try:

@@ -18,7 +18,7 @@ class Workspace:
     """Where a run finds and leaves things.
 
     Attributes:
-        work: scratch of this attempt: `adapter/`, `report/`, `checkpoints/`.
+        work: scratch of this attempt: `adapter/`, `report/`, `checkpoints/`, `data/`.
         cache: downloads that may outlive the attempt.
         secrets: one folder a place, one file a key.
         volumes: one mounted volume a place.
@@ -64,6 +64,11 @@ class Workspace:
     def checkpoints(self) -> Path:
         """The folder of this attempt's local checkpoints."""
         return self.work / "checkpoints"
+
+    @property
+    def data(self) -> Path:
+        """The folder in which rows are kept while they are in use."""
+        return self.work / "data"
 
     def make(self) -> None:
         """Create the folders of this attempt."""

@@ -32,7 +32,7 @@ class AuditThresholds(WireModel):
     rows_per_prompt: Rows | None = None
     """Examples of one prompt that are not yet many. Default: 8."""
     eval_overlap: Ratio | None = None
-    """Held-out examples whose prompt is trained on as well. Default: 0."""
+    """Rows of evalSplit whose prompt is trained on as well. Default: 0."""
     longer_chosen: Ratio | None = None
     """Pairs whose chosen answer is the longer one. Default: 0.75."""
     length_ratio: LengthRatio | None = None

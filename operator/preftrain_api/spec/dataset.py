@@ -2,93 +2,46 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from preftrain_api.places import SourcePlace
 from preftrain_api.spec.audit import AuditSpec
+from preftrain_api.spec.filters import FilterRule
 from preftrain_api.wire import CelRule, Name, WireModel
 
 _EVAL_MESSAGE = "set either dataset.evalFraction or dataset.evalSplit, not both"
-_FILTER_MESSAGE = (
-    "a filter needs exactly the member that its type names: "
-    "length for Length, format for Format, keyword for Keyword"
-)
 
 
 class Columns(WireModel):
-    """Names of the columns, where they differ from the usual ones."""
+    """Names of the columns, where they differ from those that are found by themselves."""
 
     prompt: Name | None = None
-    """Column of the prompt. Default: prompt."""
+    """Column of the prompt, or of the conversation so far. Default: prompt, question,
+    instruction and the like."""
+    system: Name | None = None
+    """Column of the system prompt. Default: system or system_prompt, where there is one."""
     chosen: Name | None = None
     """Column of the preferred answer. Default: chosen."""
     rejected: Name | None = None
     """Column of the other answer. Default: rejected."""
+    first: Name | None = None
+    """Compared answers: column of the first one. Default: response_0, response_a and the like."""
+    second: Name | None = None
+    """Compared answers: column of the second one."""
+    better: Name | None = None
+    """Compared answers: column that says which one is better. Default: better_response_id,
+    winner, preference and the like."""
+    answers: Name | None = None
+    """Ranked answers: column of their list, whose entries are texts or objects with a score."""
+    scores: Name | None = None
+    """Column of the scores, higher is better: a list beside answers, a number beside
+    completion."""
+    ranks: Name | None = None
+    """Ranked answers: column of the list of their ranks, 1 is best."""
     completion: Name | None = None
-    """Unpaired data: column of the answer. Default: completion."""
+    """Unpaired data: column of the answer. Default: completion, response and the like."""
     label: Name | None = None
     """Unpaired data: column that says whether the answer is good. Default: label."""
-
-
-class LengthFilter(WireModel):
-    """Keeps rows whose prompt and answers have between min and max characters each."""
-
-    min_characters: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
-    """Fewest characters of the shorter answer."""
-    max_characters: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """Most characters of prompt plus longer answer."""
-
-
-class FormatFilter(WireModel):
-    """Keeps rows whose text is well formed."""
-
-    require: Annotated[
-        tuple[Literal["NonEmpty", "ValidUnicode", "EndsWithPunctuation"], ...],
-        Field(min_length=1, max_length=8),
-    ]
-    """What prompt and answers must be."""
-
-
-class KeywordFilter(WireModel):
-    """Drops rows in which one of the words occurs, upper and lower case alike."""
-
-    words: Annotated[
-        tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...],
-        Field(min_length=1, max_length=256),
-    ]
-    """The words."""
-    within: Literal["Any", "Prompt", "Chosen", "Rejected"] = "Any"
-    """Where they are looked for. Default: Any."""
-
-
-class FilterRule(WireModel):
-    """One filter; rows are dropped and counted, never changed."""
-
-    cel_rules: ClassVar[tuple[CelRule, ...]] = (
-        CelRule(
-            "has(self.length) == (self.type == 'Length') && "
-            "has(self.format) == (self.type == 'Format') && "
-            "has(self.keyword) == (self.type == 'Keyword')",
-            _FILTER_MESSAGE,
-            ".type",
-        ),
-    )
-
-    type: Literal["Length", "Format", "Keyword"]
-    """Which filter; the member of the same name holds its settings."""
-    length: LengthFilter | None = None
-    """Settings of type Length."""
-    format: FormatFilter | None = None
-    """Settings of type Format."""
-    keyword: KeywordFilter | None = None
-    """Settings of type Keyword."""
-
-    @model_validator(mode="after")
-    def _has_its_member(self) -> Self:
-        members = {"Length": self.length, "Format": self.format, "Keyword": self.keyword}
-        if any((member is not None) != (self.type == name) for name, member in members.items()):
-            raise ValueError(_FILTER_MESSAGE)
-        return self
 
 
 class DatasetSpec(SourcePlace):
@@ -107,7 +60,7 @@ class DatasetSpec(SourcePlace):
     """Paired rows hold a chosen and a rejected answer, unpaired rows one answer and a label.
     Default: Auto, found out from the columns."""
     columns: Columns | None = None
-    """Names of the columns, where they differ from prompt, chosen, rejected."""
+    """Names of the columns, where they differ from those that are found by themselves."""
     filters: Annotated[tuple[FilterRule, ...], Field(max_length=32)] | None = None
     """Rows to leave out, applied in order."""
     eval_fraction: Annotated[float, Field(ge=0, le=0.5)] | None = None

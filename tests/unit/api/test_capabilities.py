@@ -18,10 +18,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "method.dpo.losses": {"method": DPO | {"dpo": {"losses": [{"type": "Robust"}]}}},
     "method.dpo.labelSmoothing": {"method": DPO | {"dpo": {"labelSmoothing": 0.1}}},
     "method.dpo.ldAlpha": {"method": DPO | {"dpo": {"ldAlpha": 0.5}}},
-    "dataset.format": {"dataset": {"format": "Unpaired"}},
-    "dataset.filters": {
-        "dataset": {"filters": [{"type": "Length", "length": {"minCharacters": 1}}]}
-    },
     "training.precomputeReference": {"training": {"precomputeReference": True}},
     "guards": {"guards": [{"name": "Entropy"}]},
     "evaluation.earlyStopping": {"evaluation": {"earlyStopping": {}}},

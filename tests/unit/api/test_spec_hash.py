@@ -97,9 +97,10 @@ def is_decisive(path: Path) -> bool:
 CHANGED: dict[Path, Json] = {
     ("method", "type"): {"method": {"type": "ORPO"}},
     ("model", "trustRemoteCode"): {"model.trustRemoteCode": False},
-    ("dataset", "filters", 0, "type"): {"dataset.filters": FULL["dataset"]["filters"][1:]},
-    ("dataset", "filters", 1, "type"): {"dataset.filters": FULL["dataset"]["filters"][:1]},
-    ("dataset", "filters", 2, "type"): {"dataset.filters": FULL["dataset"]["filters"][:2]},
+    **{
+        ("dataset", "filters", index, "type"): {"dataset.filters": [rule]}
+        for index, rule in enumerate(FULL["dataset"]["filters"])
+    },
     ("model", "revision"): {"model.revision": COMMIT[::-1]},
     ("training", "batchSize"): {"training.batchSize": 32},
     ("training", "microBatchSize"): {"training.microBatchSize": 8},

@@ -7,10 +7,8 @@ import pytest
 
 from preftrain_api.report import DataReport
 from preftrain_trainer.audit.judge import RefusedData, audit
-from preftrain_trainer.data import load as data
 from preftrain_trainer.data.pairs import LoadedData
-from preftrain_trainer.places import opening as places
-from support.trainer_cases import Rows, run_spec, text_rows, workspace, write_rows
+from support.trainer_cases import Rows, load_data, run_spec, text_rows, write_rows
 
 EMPTY = {"prompt": "q", "chosen": "", "rejected": "b"}
 IDENTICAL = {"prompt": "q", "chosen": "same", "rejected": "same"}
@@ -19,7 +17,7 @@ IDENTICAL = {"prompt": "q", "chosen": "same", "rejected": "same"}
 def load(tmp_path: Path, rows: Rows, **dataset: Any) -> LoadedData:
     write_rows(tmp_path / "data.jsonl", rows)
     run = run_spec(tmp_path, dataset={"uri": "file://data.jsonl", **dataset})
-    return data.load(places.open_source(run.spec.dataset, workspace(tmp_path)), run.spec)
+    return load_data(run, tmp_path)
 
 
 def judged(tmp_path: Path, rows: Rows, **dataset: Any) -> DataReport:
@@ -82,7 +80,7 @@ def test_unreadable_lines_are_rows_that_are_counted(tmp_path: Path) -> None:
     path.write_bytes(b"".join(lines))
     run = run_spec(tmp_path)
 
-    loaded = data.load(places.open_source(run.spec.dataset, workspace(tmp_path)), run.spec)
+    loaded = load_data(run, tmp_path)
 
     assert loaded.tally.dropped_rows == 1
     assert "data.jsonl line 257: not JSON" in loaded.tally.dropped["malformed"].examples[0]

@@ -7,18 +7,16 @@ from typing import Any
 
 import pytest
 
-from preftrain_trainer.data import load as data
 from preftrain_trainer.data.pairs import LoadedData
 from preftrain_trainer.errors import DataRefused
-from preftrain_trainer.places import opening as places
-from support.trainer_cases import run_spec, text_rows, workspace, write_rows
+from support.trainer_cases import load_data, run_spec, text_rows, write_rows
 
 FORMS = ["jsonl", "ndjson", "json", "csv", "parquet"]
 
 
 def load(tmp_path: Path, uri: str, **dataset: Any) -> LoadedData:
     run = run_spec(tmp_path, dataset={"uri": uri, **dataset})
-    return data.load(places.open_source(run.spec.dataset, workspace(tmp_path)), run.spec)
+    return load_data(run, tmp_path)
 
 
 @pytest.mark.parametrize("packed", ["", ".gz"])
@@ -70,7 +68,7 @@ def test_all_files_of_a_split_are_read_in_order(tmp_path: Path) -> None:
 def test_an_evaluation_split_replaces_the_fraction(tmp_path: Path) -> None:
     """EvalSplit holds out that file and nothing of the training file."""
     write_rows(tmp_path / "set" / "train.jsonl", text_rows(8))
-    write_rows(tmp_path / "set" / "test.jsonl", text_rows(3))
+    write_rows(tmp_path / "set" / "test.jsonl", text_rows(11)[8:])
 
     loaded = load(tmp_path, "file://set", evalSplit="test")
 
@@ -113,7 +111,7 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
         (
             b'{"question": "q", "better": "a", "worse": "b"}\n',
             "pairs.jsonl",
-            ["no column 'chosen'", "better, question, worse", "dataset.columns.chosen"],
+            ["the columns better, question, worse", "no known shape", "dataset.columns"],
         ),
         (
             b'{"chosen": "a", "bad": "b"}\n',

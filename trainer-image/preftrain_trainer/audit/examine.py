@@ -3,7 +3,6 @@
 Holds counts and one bounded sample; the examples themselves may lie on a disk.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -40,7 +39,7 @@ class Examination:
 
 def glance(loaded: LoadedData) -> Examination:
     """What reading alone tells, without looking at an example."""
-    return Examination(tuple(structure.measures(loaded.tally)), (), ())
+    return Examination(tuple(structure.measures(loaded)), (), ())
 
 
 def examine(loaded: LoadedData, spec: PreferenceTrainingJobSpec) -> Examination:
@@ -59,16 +58,16 @@ def examine(loaded: LoadedData, spec: PreferenceTrainingJobSpec) -> Examination:
     )
     looks = [probe.look for probe in probes]
     sample: Sample[Example] = Sample()
-    for example, held_out in _all(loaded):
+    for example in chain(loaded.train, loaded.held_out):
         sample.offer(example)
-        what = seen(example, held_out)
+        what = seen(example)
         for look in looks:
             look(what)
     paired = loaded.kind == "Paired"
     measures = chain(
-        structure.measures(loaded.tally),
+        structure.measures(loaded),
         *(probe.measures() for probe in probes),
-        languages.measures([seen(example, False) for example in sample.items]),
+        languages.measures([seen(example) for example in sample.items]),
         size.measures(len(loaded.train), len(loaded.held_out), spec, paired=paired),
     )
     return Examination(tuple(measures), tuple(lengths.table.rows()), tuple(sample.items))
@@ -95,8 +94,3 @@ def examine_tokens(
 def without_tokens(so_far: Examination, reason: str) -> Examination:
     """The same, with the reason why nothing was tokenized."""
     return replace(so_far, measures=(*so_far.measures, *tokens.not_checked(reason)))
-
-
-def _all(loaded: LoadedData) -> Iterator[tuple[Example, bool]]:
-    yield from ((example, False) for example in loaded.train)
-    yield from ((example, True) for example in loaded.held_out)

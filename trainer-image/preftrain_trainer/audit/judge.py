@@ -71,7 +71,7 @@ def report_of(loaded: LoadedData, examination: Examination, audit: AuditSpec | N
         dropped_rows=tally.dropped_rows,
         findings=tuple(findings[:_FINDINGS]),
         kind=loaded.kind,
-        shape=f"{loaded.kind.lower()}, {form}",
+        shape=f"{loaded.shape}; {form}"[-_CHARACTERS:],
         digest=loaded.digest,
         policy=audit.policy,
         thresholds=limits,

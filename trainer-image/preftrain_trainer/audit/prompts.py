@@ -1,4 +1,4 @@
-"""Prompts that occur often, and prompts that are both trained on and judged on."""
+"""Prompts that occur often."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,16 +15,7 @@ REPEATED: Final = Check(
     "ours",
     "repeated_prompts",
 )
-OVERLAP: Final = Check(
-    "evalOverlap",
-    "have a prompt that is trained on as well, so they judge what was learnt by heart",
-    "remove them from dataset.evalSplit, or use dataset.evalFraction, which keeps prompts apart",
-    "Warn",
-    "ours",
-    "eval_overlap",
-    "held-out examples",
-)
-CHECKS: Final = (REPEATED, OVERLAP)
+CHECKS: Final = (REPEATED,)
 
 _MOST_PROMPTS: Final = 1_000_000
 """Prompts that are followed; beyond that, half of them, chosen by their hash, and so on."""
@@ -41,8 +32,7 @@ class PromptProbe:
         self._many = many
         self._most = most
         self._divisor = 1
-        self._trained: dict[int, int] = {}
-        self._held_out: dict[int, list[int]] = {}
+        self._counts: dict[int, int] = {}
         self._repeated = Hits()
 
     def look(self, seen: Seen) -> None:
@@ -51,42 +41,23 @@ class PromptProbe:
         key = int.from_bytes(digest, "big")
         if key % self._divisor:
             return
-        if seen.held_out:
-            self._held_out.setdefault(key, []).append(seen.row)
-        else:
-            count = self._trained[key] = self._trained.get(key, 0) + 1
-            if count == self._many + 1:
-                self._repeated.note(seen.row)
-        if len(self._trained) + len(self._held_out) > self._most:
-            self._thin()
-
-    def _thin(self) -> None:
-        self._divisor *= 2
-        for table in (self._trained, self._held_out):
-            for key in [key for key in table if key % self._divisor]:
-                del table[key]
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        if count == self._many + 1:
+            self._repeated.note(seen.row)
+        if len(self._counts) > self._most:
+            self._divisor *= 2
+            for other in [other for other in self._counts if other % self._divisor]:
+                del self._counts[other]
 
     def measures(self) -> Iterator[Measure]:
-        """Both checks; the second when something is held out."""
-        repeated = Hits(
-            sum(count for count in self._trained.values() if count > self._many),
-            self._repeated.rows,
-        )
-        total = sum(self._trained.values())
+        """The share of examples whose prompt has many."""
+        count = sum(count for count in self._counts.values() if count > self._many)
+        total = sum(self._counts.values())
         statement = None
-        if repeated.count:
-            most = max(self._trained.values())
+        if count:
             statement = (
-                f"{repeated.count} of {total} examples ({repeated.count / total:.1%}) "
-                f"{REPEATED.says.format(many=self._many)}; the commonest has {most}"
+                f"{count} of {total} examples ({count / total:.1%}) "
+                f"{REPEATED.says.format(many=self._many)}; the commonest has "
+                f"{max(self._counts.values())}"
             )
-        yield repeated.measure(REPEATED, total, statement)
-        both = Hits()
-        for key, rows in self._held_out.items():
-            for row in rows if key in self._trained else ():
-                both.note(row)
-        held_out = sum(map(len, self._held_out.values()))
-        if held_out:
-            yield both.measure(OVERLAP, held_out)
-        else:
-            yield Measure(OVERLAP, 0, 0, not_checked="nothing is held out")
+        yield Hits(count, self._repeated.rows).measure(REPEATED, total, statement)

@@ -15,7 +15,6 @@ class Seen:
         question: the last of them.
         answers: of a pair chosen and rejected, otherwise the one answer.
         good: the answer that is learnt; None when the only answer is labelled bad.
-        held_out: whether it judges and is not trained on.
     """
 
     row: int
@@ -23,7 +22,6 @@ class Seen:
     question: str
     answers: tuple[str, ...]
     good: str | None
-    held_out: bool
 
     @property
     def pair(self) -> tuple[str, str] | None:
@@ -31,7 +29,7 @@ class Seen:
         return (self.answers[0], self.answers[1]) if len(self.answers) == 2 else None
 
 
-def seen(example: Example, held_out: bool) -> Seen:
+def seen(example: Example) -> Seen:
     """The example as text."""
     prompt = example.prompt
     whole = text_of(prompt)
@@ -39,10 +37,10 @@ def seen(example: Example, held_out: bool) -> Seen:
     if isinstance(example, PreferencePair):
         chosen = text_of(example.chosen)
         answers: tuple[str, ...] = (chosen, text_of(example.rejected))
-        return Seen(example.row, whole, question, answers, chosen, held_out)
+        return Seen(example.row, whole, question, answers, chosen)
     answer = text_of(example.answer)
     good = answer if example.desirable else None
-    return Seen(example.row, whole, question, (answer,), good, held_out)
+    return Seen(example.row, whole, question, (answer,), good)
 
 
 def text_of(text: Text) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from preftrain_trainer.audit.check import Check, Measure
-from preftrain_trainer.data.tally import DropReason, Tally
+from preftrain_trainer.data.pairs import LoadedData
+from preftrain_trainer.data.tally import DropReason
 
 _OURS: Final = "ours: more of them points at a faulty export"
 
@@ -45,20 +46,47 @@ CHECKS: Final[dict[DropReason, Check]] = {
         "duplicates",
         "rows",
     ),
+    "evalOverlap": Check(
+        "evalOverlap",
+        "have a prompt that is trained on as well and would judge what was learnt by heart",
+        "take them out of dataset.evalSplit, or use dataset.evalFraction, which keeps prompts "
+        "apart",
+        "Warn",
+        "ours; they judge nothing",
+        "eval_overlap",
+        "held-out rows",
+    ),
+    "ties": Check(
+        "ties",
+        "have answers that are rated alike, so that neither is preferred",
+        "nothing needs to be done",
+        "Report",
+        "as in the cleaned UltraFeedback set",
+        unit="rows",
+    ),
+    "singleAnswers": Check(
+        "singleAnswers",
+        "hold the only rated answer of their prompt",
+        "keep the answers of a prompt in rows that follow one another",
+        "Report",
+        "a preference needs two",
+        unit="rows",
+    ),
     "filtered": Check(
         "filtered",
         "were left out by dataset.filters",
         "nothing needs to be done",
         "Report",
         "the job itself",
-        None,
-        "rows",
+        unit="rows",
     ),
 }
 
 
-def measures(tally: Tally) -> Iterator[Measure]:
+def measures(loaded: LoadedData) -> Iterator[Measure]:
     """What was left out, for each reason."""
+    tally = loaded.tally
     for reason, check in CHECKS.items():
         dropped = tally.dropped[reason]
-        yield Measure(check, dropped.rows, tally.rows, tuple(dropped.examples))
+        of = len(loaded.held_out) + dropped.rows if reason == "evalOverlap" else tally.rows
+        yield Measure(check, dropped.rows, of, tuple(dropped.examples))

@@ -17,8 +17,9 @@ def render(report: AuditReport) -> str:
 
 def _lines(report: AuditReport) -> Iterator[str]:
     dropped = ", ".join(f"{name} {count}" for name, count in report.dropped.items())
+    yield f"read as {report.shape}"
     yield (
-        f"{report.rows} rows ({report.shape}): {report.train_rows} trained on, "
+        f"{report.rows} rows: {report.train_rows} trained on, "
         f"{report.eval_rows} held out, {report.dropped_rows} left out"
         + (f" ({dropped})" if dropped else "")
     )

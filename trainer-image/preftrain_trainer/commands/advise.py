@@ -48,7 +48,10 @@ def _json(advice: "Advice") -> str:
 def _text(report: "AuditReport", advice: "Advice") -> str:
     import yaml
 
-    lines = [f"{report.train_rows + report.eval_rows} usable examples ({report.shape})", ""]
+    lines = [
+        f"{report.train_rows + report.eval_rows} usable examples, read as {report.shape}",
+        "",
+    ]
     for reason in advice.reasons:
         lines += textwrap.wrap(
             reason, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False

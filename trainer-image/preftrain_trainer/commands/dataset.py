@@ -68,7 +68,9 @@ def opened(arguments: argparse.Namespace, policy: str | None) -> Iterator[Opened
         spec = _with_policy(spec, policy)
     workspace = on_workstation(path.absolute().parent if is_manifest else Path.cwd())
     try:
-        loaded = load(open_source(spec.dataset, workspace), spec)
+        loaded = load(open_source(spec.dataset, workspace), spec, workspace.data)
+        if not is_manifest:
+            spec = _for_kind(spec, loaded.kind)
         named = is_manifest or arguments.model is not None
         yield Opened(spec, loaded, open_source(spec.model, workspace) if named else None)
     finally:
@@ -103,7 +105,7 @@ def _of_data(arguments: argparse.Namespace) -> "PreferenceTrainingJobSpec":
     raw = {
         "model": {"uri": _uri(arguments.model or ".")},
         "dataset": {name: value for name, value in dataset.items() if value is not None},
-        "method": {"type": "KTO" if arguments.format == "Unpaired" else "DPO"},
+        "method": {"type": "KTO"},  # takes both kinds of data
         "output": {"uri": "file:///unused"},
         "training": {"maxLength": arguments.max_length} if arguments.max_length else {},
     }
@@ -113,6 +115,14 @@ def _of_data(arguments: argparse.Namespace) -> "PreferenceTrainingJobSpec":
         problems = problems_of(error, raw, PreferenceTrainingJobSpec)
         raise BadSpec("; ".join(map(str, problems))) from error
     return resolve(spec)
+
+
+def _for_kind(spec: "PreferenceTrainingJobSpec", kind: str) -> "PreferenceTrainingJobSpec":
+    """The job that the data turned out to be good for."""
+    from preftrain_api.spec import MethodSpec
+
+    method = MethodSpec(type="DPO" if kind == "Paired" else "KTO")
+    return spec.model_copy(update={"method": method})
 
 
 def _with_policy(spec: "PreferenceTrainingJobSpec", policy: str) -> "PreferenceTrainingJobSpec":

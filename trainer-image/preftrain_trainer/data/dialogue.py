@@ -1,11 +1,21 @@
-"""Conversations: lists of messages, and the `Human:` / `Assistant:` text of the HH data sets."""
+"""Conversations: lists of messages, also in ShareGPT's words, and HH's `Human:` / `Assistant:`."""
 
 import re
 from typing import Any, Final
 
 from preftrain_trainer.data.pairs import Message
 
-ROLES: Final = frozenset({"system", "user", "assistant", "tool"})
+_OWN_ROLES: Final = ("assistant", "system", "tool", "user")
+_ROLES: Final = {role: role for role in _OWN_ROLES} | {
+    "human": "user",
+    "prompter": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+    "observation": "tool",
+}
+"""Roles under all their names in public data sets, and what chat templates call them."""
+
 Messages = tuple[Message, ...]
 
 _TURN: Final = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
@@ -38,23 +48,56 @@ def parse_hh(text: str) -> Messages:
 
 
 def parse_messages(value: list[Any]) -> Messages:
-    """A list of `{role, content}` as messages; further keys are left out.
+    """A list of messages as `{role, content}`, or ShareGPT's `{from, value}`; further keys
+    are left out, and parts of a content that are text are joined.
 
     Raises:
         ValueError: with the reason why the list is no conversation.
     """
-    return tuple(_message(item) for item in value)
+    return tuple(parse_message(item) for item in value)
 
 
-def _message(item: Any) -> Message:
-    if not isinstance(item, dict) or not {"role", "content"} <= item.keys():
+def parse_message(item: Any) -> Message:
+    """One message of such a list.
+
+    Raises:
+        ValueError: with the reason why it is none.
+    """
+    if not is_message(item):
         raise ValueError("a message is not an object with role and content")
-    role, content = item["role"], item["content"]
-    if role not in ROLES:
-        raise ValueError(f"a message has the role {role!r}, not one of {', '.join(sorted(ROLES))}")
-    if not isinstance(content, str):
-        raise ValueError("the content of a message is not text")
-    return Message(role=role, content=content)
+    role, content = (
+        (item["role"], item["content"]) if "role" in item else (item["from"], item["value"])
+    )
+    if not isinstance(role, str) or role not in _ROLES:
+        raise ValueError(f"a message has the role {role!r}, not one of {', '.join(_OWN_ROLES)}")
+    return Message(role=_ROLES[role], content=_content(content))
+
+
+def is_message(item: Any) -> bool:
+    """Whether the value has the members of a message."""
+    return isinstance(item, dict) and (
+        {"role", "content"} <= item.keys() or {"from", "value"} <= item.keys()
+    )
+
+
+def _content(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(_part(part) for part in content)
+    raise ValueError("the content of a message is not text")
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "text" and isinstance(part["text"], str):
+        return part["text"]
+    raise ValueError(
+        f"the content of a message has a part of type {kind!r}; only text can be trained on, "
+        "not images or sound"
+    )
 
 
 def shared_start(first: Messages, second: Messages) -> int:

@@ -1,149 +1,134 @@
-"""Reads, cleans and splits the preference pairs of a run.
+"""Reads, cleans and splits the preference data of a run.
 
-Rows that are no pairs are dropped and counted; whether too many were is for the audit to
+Rows that are of no use are dropped and counted; whether too many were is for the audit to
 judge. Nothing here needs torch.
 """
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+
+import numpy as np
 
 from preftrain_api.spec import DatasetSpec, PreferenceTrainingJobSpec, TrainingSpec
-from preftrain_trainer.data.holdout import digest, hold_out
-from preftrain_trainer.data.pairs import LoadedData, PreferencePair
-from preftrain_trainer.data.rows import Row, read_rows
-from preftrain_trainer.data.shapes import ColumnNames, MalformedRow, column_names, to_pair
-from preftrain_trainer.data.splits import CARD, SUFFIXES, is_data_file, select
-from preftrain_trainer.data.tally import Tally
+from preftrain_trainer.data.filters.texts import Drops
+from preftrain_trainer.data.holdout import digest_of_lines, hold_out
+from preftrain_trainer.data.pairs import LoadedData
+from preftrain_trainer.data.reading import Reader
+from preftrain_trainer.data.repeats import keys_of, repeats, shared_with
+from preftrain_trainer.data.spill import Positions, Spill, SpilledExamples
+from preftrain_trainer.data.tally import Count, Tally
 from preftrain_trainer.errors import DataRefused
 from preftrain_trainer.places.source import Source
 
-_LOOK_AHEAD: Final = 100
-"""Rows of a file in which a column must show up at least once."""
 
-
-def load(source: Source, spec: PreferenceTrainingJobSpec) -> LoadedData:
+def load(source: Source, spec: PreferenceTrainingJobSpec, scratch: Path) -> LoadedData:
     """Read, clean and split the data of a resolved spec.
 
+    The examples lie in a nameless file in the folder `scratch` for as long as they are in use.
+
     Raises:
-        DataRefused: files or columns are missing or damaged.
+        BadSpec: a filter asks for something that cannot be.
+        DataRefused: files or columns are missing, damaged, or of no use for the method.
+        ObjectStoreUnavailable: there is no room for the rows in `scratch`.
     """
     dataset = spec.dataset
-    seed = (spec.training or TrainingSpec()).seed
-    tally = Tally()
-    pairs = _read_split(source, dataset, dataset.split or "train", tally)
+    if dataset.eval_split is not None and source.is_single_file:
+        raise DataRefused(
+            f"dataset.evalSplit {dataset.eval_split}: dataset.uri names a single file; "
+            "point it at a folder with a file for each split, or use dataset.evalFraction"
+        )
+    rules = _rules(dataset)
+    tally = Tally(filtered=[Count() for _ in rules])
+    reader = Reader(source, dataset, tally, rules)
+    spill = Spill(scratch, (spec.training or TrainingSpec()).seed)
+
+    train = _cleaned(_read(reader, spill, dataset.split or "train"), spill, tally)
+    _require_use(reader, spec)
+    prompts = keys_of(spill.prompts)
     if dataset.eval_split is not None:
-        if source.is_single_file:
-            raise DataRefused(
-                f"dataset.evalSplit {dataset.eval_split}: dataset.uri names a single file; "
-                "point it at a folder with a file for each split, or use dataset.evalFraction"
-            )
-        held_out = _read_split(source, dataset, dataset.eval_split, tally)
-        train = pairs
+        held_out = _cleaned(_read(reader, spill, dataset.eval_split), spill, tally)
+        held_out = _unseen(train, held_out, spill, tally)
     else:
-        train, held_out = hold_out(pairs, dataset.eval_fraction or 0.0, seed)
-    train, held_out = _one_kind(train, held_out, tally)
+        chosen = hold_out(prompts[train], dataset.eval_fraction or 0.0)
+        train, held_out = train[~chosen], train[chosen]
+    train, held_out = _one_kind(train, held_out, spill, tally)
+    trained_on, judged_on = SpilledExamples(spill, train), SpilledExamples(spill, held_out)
     return LoadedData(
-        train=train,
-        held_out=held_out,
-        kind="Paired",
-        conversational=any(pair.is_conversational for pair in train),
-        digest=digest(train, held_out),
+        train=trained_on,
+        held_out=judged_on,
+        kind=reader.kind,
+        conversational=bool(len(train)) and bool(spill.talks[train[0]]),
+        digest=digest_of_lines(trained_on.lines(), judged_on.lines()),
         tally=tally,
+        shape=reader.shape,
     )
 
 
-def _read_split(
-    source: Source, dataset: DatasetSpec, split: str, tally: Tally
-) -> list[PreferencePair]:
-    pairs: list[PreferencePair] = []
-    for path, name in _split_files(source, dataset, split):
-        for row, names in _with_columns(read_rows(path, name), dataset, name):
-            tally.rows += 1
-            if row.problem is not None:
-                tally.drop("malformed", f"{row.where}: {row.problem}")
-                continue
-            try:
-                pair = to_pair(row.values, names, tally.rows)
-            except MalformedRow as error:
-                tally.drop("malformed", f"{row.where}: {error}")
-                continue
-            if pair.chosen == pair.rejected:
-                tally.drop("identicalPairs", row.where)
-            else:
-                pairs.append(pair)
-    return pairs
+def _rules(dataset: DatasetSpec) -> Sequence[Drops]:
+    if not dataset.filters:
+        return ()
+    # Brings libraries along that only some rules need.
+    from preftrain_trainer.data.filters.registry import rules_of
+
+    return rules_of(dataset.filters)
 
 
-def _split_files(source: Source, dataset: DatasetSpec, split: str) -> Iterator[tuple[Path, str]]:
-    files = {file.name: file for file in source.files()}
-    forms = ", ".join(SUFFIXES)
-    if source.is_single_file:
-        (name,) = files
-        if not is_data_file(name):
-            raise DataRefused(
-                f"dataset.uri {dataset.uri}: {name} is of no known form; "
-                f"use one of {forms}, each also with .gz"
-            )
-        selected: tuple[str, ...] = (name,)
-    else:
-        card = None
-        if CARD in files and source.commit is not None:
-            folder = source.fetch((files[CARD],))
-            card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
-        selected = select(tuple(files), split, card)
-    if not selected:
-        there = sorted(name for name in files if is_data_file(name))
-        found = f"its data files are {', '.join(there[:5])}" if there else f"it has no {forms}"
+def _read(reader: Reader, spill: Spill, split: str) -> Positions:
+    start = len(spill)
+    for example in reader.read(split):
+        spill.append(example)
+    return np.arange(start, len(spill))
+
+
+def _require_use(reader: Reader, spec: PreferenceTrainingJobSpec) -> None:
+    """Refuse what the method cannot learn from; KTO takes pairs apart by itself."""
+    if reader.kind == "Unpaired" and spec.method.type != "KTO":
         raise DataRefused(
-            f"dataset.uri {dataset.uri} has no file of the split {split}; {found}; "
-            "correct dataset.split, dataset.evalSplit or dataset.uri"
+            f"method.type {spec.method.type} learns from pairs, but the rows of dataset.uri hold "
+            f"an {reader.shape}; set method.type to KTO, or use paired data"
         )
-    folder = source.fetch([files[name] for name in selected])
-    for name in selected:
-        yield folder / name, name
 
 
-def _with_columns(
-    rows: Iterator[Row], dataset: DatasetSpec, name: str
-) -> Iterator[tuple[Row, ColumnNames]]:
-    """Each row with the columns to read, which the first rows of its file decide."""
-    first = list(itertools.islice(rows, _LOOK_AHEAD))
-    readable = [row for row in first if row.problem is None]
-    if not readable:
-        raise DataRefused(
-            f"{first[0].where}: {first[0].problem}; none of the first {len(first)} rows of "
-            f"{name} can be read; check that its form is what its name says"
+def _cleaned(positions: Positions, spill: Spill, tally: Tally) -> Positions:
+    """Without repeated and contradicted examples."""
+    start, end = len(spill) - len(positions), len(spill)
+    found = repeats(
+        keys_of(spill.subjects)[start:end], np.frombuffer(bytes(spill.sides), np.uint8)[start:end]
+    )
+    for index in np.flatnonzero(found.duplicate):
+        row, first = spill.rows[start + index], spill.rows[start + found.first[index]]
+        tally.drop("duplicates", f"row {row} repeats row {first}")
+    for index in np.flatnonzero(found.contradicted):
+        row, first = spill.rows[start + index], spill.rows[start + found.first[index]]
+        tally.drop(
+            "contradictions",
+            f"row {row} and others of the same answers contradict each other"
+            if row == first
+            else f"row {row} contradicts row {first} or repeats it",
         )
-    present = frozenset(column for row in readable for column in row.values)
-    try:
-        names = column_names(dataset, present)
-    except KeyError as error:
-        member, column = error.args
-        raise DataRefused(
-            f"{name} has no column {column!r}; its columns are "
-            f"{', '.join(sorted(map(str, present))[:20])}; name the right one in "
-            f"dataset.columns.{member}"
-        ) from None
-    for row in itertools.chain(first, rows):
-        yield row, names
+    return positions[~(found.duplicate | found.contradicted)]
+
+
+def _unseen(train: Positions, held_out: Positions, spill: Spill, tally: Tally) -> Positions:
+    """Held-out examples whose prompt is not trained on, or they would judge what was learnt."""
+    prompts = keys_of(spill.prompts)
+    shared = shared_with(prompts[train], prompts[held_out])
+    for position in held_out[shared]:
+        tally.drop("evalOverlap", f"row {spill.rows[position]}")
+    return held_out[~shared]
 
 
 def _one_kind(
-    train: list[PreferencePair], held_out: list[PreferencePair], tally: Tally
-) -> tuple[list[PreferencePair], list[PreferencePair]]:
+    train: Positions, held_out: Positions, spill: Spill, tally: Tally
+) -> tuple[Positions, Positions]:
     """Leave out the minority where plain text and conversations are mixed."""
-    both = [*train, *held_out]
-    conversations = sum(pair.is_conversational for pair in both)
+    talks = np.frombuffer(bytes(spill.talks), np.bool_)
+    both = np.concatenate([train, held_out])
+    conversations = int(talks[both].sum())
     if conversations in (0, len(both)):
         return train, held_out
     kept = 2 * conversations >= len(both)
-    for pair in both:
-        if pair.is_conversational != kept:
-            usual = "a conversation" if kept else "plain text"
-            tally.drop("malformed", f"row {pair.row}: not {usual} like most rows")
-    return (
-        [pair for pair in train if pair.is_conversational == kept],
-        [pair for pair in held_out if pair.is_conversational == kept],
-    )
+    for position in both[talks[both] != kept]:
+        usual = "a conversation" if kept else "plain text"
+        tally.drop("malformed", f"row {spill.rows[position]}: not {usual} like most rows")
+    return train[talks[train] == kept], held_out[talks[held_out] == kept]

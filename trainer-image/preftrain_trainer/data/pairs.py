@@ -81,7 +81,11 @@ Kind = Literal["Paired", "Unpaired"]
 
 @dataclass(frozen=True, slots=True)
 class LoadedData:
-    """Data that were read, cleaned and split, before they are judged."""
+    """Data that were read, cleaned and split, before they are judged.
+
+    The examples may lie on disk, so that each access reads: go through them in order, and keep
+    no more of them than needed.
+    """
 
     train: Sequence[Example]
     held_out: Sequence[Example]
@@ -90,6 +94,8 @@ class LoadedData:
     digest: str
     """`sha256:` over the training examples, then the held-out ones, each in order."""
     tally: Tally
+    shape: str = ""
+    """What the rows were recognised as and which columns were read, for people."""
 
 
 @dataclass(frozen=True, slots=True)

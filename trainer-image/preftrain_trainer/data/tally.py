@@ -6,8 +6,27 @@ Reading counts, the audit judges the counts.
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-DropReason = Literal["malformed", "identicalPairs", "duplicates", "contradictions", "filtered"]
-"""Why a row was left out; the first four are also names of thresholds or findings."""
+DropReason = Literal[
+    "malformed",
+    "identicalPairs",
+    "duplicates",
+    "contradictions",
+    "ties",
+    "singleAnswers",
+    "evalOverlap",
+    "filtered",
+]
+"""Why a row was left out; the first four are also names of thresholds or findings.
+
+    malformed       cannot be read, or a part is missing, mistyped or empty
+    identicalPairs  both answers are the same
+    duplicates      an earlier row has the same prompt and the same answers
+    contradictions  another row says the opposite of the same answers; both are left out
+    ties            the answers are rated alike, so neither is preferred
+    singleAnswers   rated answers without another one of the same prompt
+    evalOverlap     held out by dataset.evalSplit, but with a prompt that is trained on
+    filtered        a rule of dataset.filters applies
+"""
 
 MALFORMED_SHARE: Final = 0.01
 """Default: one row in a hundred may be broken; more points at the wrong columns or form."""
@@ -40,10 +59,17 @@ class Tally:
 
     rows: int = 0
     dropped: dict[DropReason, Count] = field(default_factory=_no_drops)
+    filtered: list[Count] = field(default_factory=list)
+    """What each rule of dataset.filters left out, in their order; in all, `dropped` has it."""
 
     def drop(self, reason: DropReason, example: str) -> None:
         """Count one row that is left out."""
         self.dropped[reason].note(example)
+
+    def drop_by_rule(self, rule: int, example: str) -> None:
+        """Count one row that the rule of this index in dataset.filters leaves out."""
+        self.filtered[rule].note(example)
+        self.drop("filtered", f"{example}: dataset.filters[{rule}]")
 
     @property
     def dropped_rows(self) -> int:

@@ -1,0 +1,1 @@
+"""Rules of dataset.filters: each decides for an example whether it is left out."""

@@ -1,0 +1,1 @@
+"""Shapes of rows in public preference sets: recognised by their columns, turned into examples."""
