@@ -60,7 +60,7 @@ def report_of(loaded: LoadedData, examination: Examination, audit: AuditSpec | N
     audit = audit or AuditSpec()
     limits = audit.in_force()
     results = (_result(measure, limits, audit.policy) for measure in examination.measures)
-    checks = tuple(sorted(results, key=lambda found: (_RANK[found.outcome], -_excess(found))))
+    checks = tuple(sorted(results, key=_badness))
     findings = [_finding(check) for check in checks if check.outcome in _SEVERITY]
     form = "conversations" if loaded.conversational else "plain text"
     tally = loaded.tally
@@ -92,9 +92,9 @@ def require_usable(report: AuditReport) -> None:
     errors = [check for check in report.checks if check.outcome == "Error"]
     if errors:
         message = "; ".join(check.message for check in errors[:_NAMED])
-        if any(CHECKS[check.name].consequence == "Refuse" for check in errors):
-            raise RefusedData(message, report)
-        raise RefusedTemplate(message, report)
+        if any(CHECKS[check.name].consequence == "RefuseModel" for check in errors):
+            raise RefusedTemplate(message, report)
+        raise RefusedData(message, report)
     if not report.train_rows:
         worst = "; ".join(finding.message for finding in report.findings[:_NAMED])
         raise RefusedData(f"no usable example is left to train on: {worst}", report)
@@ -150,6 +150,12 @@ def _message(measure: Measure, limit: float, beyond: bool) -> str:
     if measure.examples:
         text += f", for example {', '.join(measure.examples[:_PLACES])}"
     return f"{text}; {check.way_out}" if beyond else text
+
+
+def _badness(result: CheckResult) -> tuple[int, bool, float]:
+    """Sorts the worst first."""
+    refuses = CHECKS[result.name].consequence in ("Refuse", "RefuseModel")
+    return _RANK[result.outcome], not refuses, -_excess(result)
 
 
 def _excess(result: CheckResult) -> float:

@@ -186,26 +186,33 @@ class TokenExamination:
             yield _Tokens(example.row, prompt, wholes)
 
     def _judge(self, tokens: _Tokens) -> None:
-        room = self._max_length - len(tokens.prompt)
         start = len(tokens.prompt)
+        if any(whole[:start] != tokens.prompt for whole in tokens.wholes):
+            # Where the answer begins is not known then.
+            self._hits[NO_PREFIX.name].note(tokens.row)
+            return
+        room = self._max_length - start
         answers = [whole[start:] for whole in tokens.wholes]
-        self._answers += len(answers)
-        self._lengths.note("Prompt", start)
-        parts: tuple[Part, ...] = ("Chosen", "Rejected") if len(answers) == 2 else ("Answer",)
-        for part, answer in zip(parts, answers, strict=True):
-            self._lengths.note(part, len(answer))
+        self._measure(start, answers)
+        cut = {tuple(answer[:room]) for answer in answers}
         for check, wrong in (
-            (NO_PREFIX, any(whole[:start] != tokens.prompt for whole in tokens.wholes)),
             (NO_END, not all(self._ends(answer) for answer in answers)),
             (TWO_STARTS, tokens.prompt[:2] == [self._tokenizer.start_id] * 2),
             (PROMPT_TOO_LONG, room <= 0),
-            (SAME_WHEN_CUT, room > 0 and len({tuple(a[:room]) for a in answers}) < len(answers)),
+            (SAME_WHEN_CUT, room > 0 and len(cut) < len(answers)),
         ):
             if wrong:
                 self._hits[check.name].note(tokens.row)
         for answer in answers:
-            if room > 0 and len(answer) > room:
+            if 0 < room < len(answer):
                 self._hits[TRUNCATED.name].note(tokens.row)
+
+    def _measure(self, prompt_tokens: int, answers: list[list[int]]) -> None:
+        self._answers += len(answers)
+        self._lengths.note("Prompt", prompt_tokens)
+        parts: tuple[Part, ...] = ("Chosen", "Rejected") if len(answers) == 2 else ("Answer",)
+        for part, answer in zip(parts, answers, strict=True):
+            self._lengths.note(part, len(answer))
 
     def _ends(self, answer: list[int]) -> bool:
         return not self._tokenizer.end_marks.isdisjoint(answer[-_END_WINDOW:])
