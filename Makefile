@@ -44,10 +44,12 @@ lint: $(SETUP) ## ruff, mypy, import contracts, generated files up to date
 	@.venv/bin/mypy tests bench
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m preftrain_api.crd --check
+	@$(PY) -m preftrain_trainer.audit.reference --check
 format: $(SETUP) ## Format the code
 	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format .
 crd: $(SETUP) ## Generate the CRD and the reference pages from the models
 	@$(PY) -m preftrain_api.crd
+	@$(PY) -m preftrain_trainer.audit.reference
 
 .PHONY: images cluster-up cluster-down cluster-status
 images: $(SETUP) ## Build the three images

@@ -50,7 +50,9 @@ class CheckResult(WireModel):
     outcome: Literal["Passed", "Info", "Warning", "Error", "NotChecked"]
     """How bad it is; an Error ends the run. NotChecked says in the message why."""
     message: Text
-    """One sentence with the figures, and the way out where there is something to do."""
+    """The figures in words; for NotChecked the reason."""
+    way_out: Text = ""
+    """What to do, where something is beyond its limit."""
     count: Count = 0
     """Rows, examples or answers concerned."""
     of: Count = 0
@@ -61,6 +63,13 @@ class CheckResult(WireModel):
     """The limit in force."""
     examples: Annotated[tuple[Text, ...], Field(max_length=8)] = ()
     """Where the first few stand; never their content."""
+
+    def sentence(self) -> str:
+        """All of it in one sentence, with the first two examples."""
+        text = self.message
+        if self.examples:
+            text += f", for example {', '.join(self.examples[:2])}"
+        return f"{text}; {self.way_out}" if self.way_out else text
 
 
 class Lengths(WireModel):

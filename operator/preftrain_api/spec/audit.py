@@ -55,7 +55,7 @@ class AuditThresholds(WireModel):
     language_mismatch: Ratio | None = None
     """Sampled examples whose good answer is in another language than the prompt. Default: 0.1."""
     label_imbalance: Ratio | None = None
-    """Share of the commoner label of unpaired data. Default: 0.909, which is ten to one."""
+    """Share of the commoner label of unpaired data. Default: 0.91, about ten to one."""
     secrets: Ratio | None = None
     """Examples that hold what looks like a key or password. Default: 0."""
     personal_data: Ratio | None = None
@@ -90,7 +90,7 @@ DEFAULT_THRESHOLDS: Final = AuditThresholds(
     template_tokens=0.005,
     script_mismatch=0.1,
     language_mismatch=0.1,
-    label_imbalance=0.909,
+    label_imbalance=0.91,
     secrets=0.0,
     personal_data=0.01,
     few_examples=100,

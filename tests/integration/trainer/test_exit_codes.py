@@ -18,6 +18,7 @@ from preftrain_api.exit_codes import ExitCode
 from preftrain_api.result import PrepareResult
 from preftrain_trainer.errors import TrainerError
 from support.fake_hub import COMMIT, fake_hub
+from support.tiny_model import NO_END_MARK, write_tokenizer
 from support.trainer_cases import (
     clean_environment,
     preftrain,
@@ -225,8 +226,50 @@ def test_refused_data_end_with_65_and_leave_their_report(pod: Pod) -> None:
     assert "20 of 100 rows" in result.message
     assert result.message in log
     assert result.data_report is not None
+    kept = pod.root / "volumes/output/x/team/tiny/r1/report"
+    assert json.loads((kept / "data_report.json").read_text())["droppedRows"] == 20
+    assert "Refused" in (kept / "data_report.html").read_text()
+
+
+def test_a_template_that_lies_ends_with_66_before_a_gpu_is_asked_for(pod: Pod) -> None:
+    """The report comes along, because it shows which rows."""
+    write_tokenizer(pod.root / "volumes/model/base", ["Question Good Bad"], template=NO_END_MARK)
+
+    code, result, _ = pod.prepare()
+
+    assert code == ExitCode.MODEL_UNAVAILABLE
+    assert "does not end with an end-of-sequence token" in result.message
+    assert result.data_report is not None
+    assert result.data_report.findings[0].name == "noEndMark"
+
+
+def test_a_training_pod_does_not_judge_the_same_data_again(pod: Pod) -> None:
+    """It takes the report that prepare has left, and a GPU waits for nobody."""
+    from preftrain_api.report import AuditReport
+    from preftrain_trainer import run
+    from preftrain_trainer.job_file import read_run_spec
+    from preftrain_trainer.stop import StopRequest
+    from support.trainer_cases import workspace
+
+    place = {"uri": "pvc://results/x"}
+    _, checked, _ = pod.prepare(output=place)
+    told = read_run_spec(pod.root / "run.json").model_copy(update={"pins": checked.pins})
     kept = pod.root / "volumes/output/x/team/tiny/r1/report/data_report.json"
-    assert json.loads(kept.read_text())["droppedRows"] == 20
+    report = AuditReport.model_validate_json(kept.read_bytes())
+    marked = report.model_copy(update={"shape": "left by prepare"})
+
+    for text, says in (
+        (marked.model_dump_json(by_alias=True, exclude_none=True), "left by prepare"),
+        (marked.model_dump_json(by_alias=True).replace(report.digest, f"sha256:{'0' * 64}"), None),
+        ("no report", None),
+    ):
+        kept.write_text(text)
+        run.prepare(told, workspace(pod.root), StopRequest())
+        found = AuditReport.model_validate_json(kept.read_bytes())
+        assert found.shape == (says or report.shape)
+        kept.unlink()
+    run.prepare(told, workspace(pod.root), StopRequest())
+    assert kept.is_file()
 
 
 def test_a_missing_column_ends_with_65(pod: Pod) -> None:

@@ -65,7 +65,7 @@ def test_a_few_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
         "identicalPairs": ("Info", 1),
         "fewHeldOut": ("Info", report.eval_rows),
     }
-    assert "data.jsonl line 199: chosen is empty" in check(report, "malformed").message
+    assert "data.jsonl line 199: chosen is empty" in check(report, "malformed").sentence()
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,7 @@ from preftrain_trainer.data.pairs import LabelledAnswer, Message, PreferencePair
 from support.spec_cases import MINIMAL
 
 ENGLISH = "The river rises in the hills and flows through three towns before it meets the sea."
-GERMAN = (
-    "Der Fluss entspringt in den Bergen und durchquert drei Städte, bis er ins Meer fließt."
-)
+GERMAN = "Der Fluss entspringt in den Bergen und durchquert drei Städte, bis er ins Meer fließt."
 RUSSIAN = "Река берёт начало в горах и протекает через три города, прежде чем впасть в море."
 
 

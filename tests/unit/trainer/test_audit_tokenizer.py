@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from preftrain_api.spec.audit import DEFAULT_THRESHOLDS
 from preftrain_trainer.audit.check import Measure
 from preftrain_trainer.audit.tokenizer import Unrenderable, load_tokenizer
 from preftrain_trainer.audit.tokens import TokenExamination
@@ -20,18 +19,6 @@ TALK: list[Message] = [
     {"role": "assistant", "content": "  It is large.\n"},
     {"role": "user", "content": "And then?"},
 ]
-TEMPLATES = {
-    "chatml": CHATML,
-    "options": (
-        "{{ bos_token }}{%- for message in messages %}\n"
-        "    {%- if message.role == 'system' %}\n        {%- continue %}\n    {%- endif %}\n"
-        "    {{- '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim }}\n"
-        "    {%- if message.role == 'assistant' %}{% generation %}{{ eos_token }}"
-        "{% endgeneration %}{% endif %}\n"
-        "{%- endfor %}\n{{ {'ä': tools} | tojson }}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    ),
-}
 
 
 def made(folder: Path, template: str | None, **config: Any) -> Path:
@@ -167,11 +154,3 @@ def test_a_faulty_template_refuses_what_it_cannot_render(tmp_path: Path) -> None
 
     with pytest.raises(Unrenderable):
         load_tokenizer(folder, "m").render(TALK, for_answer=False)
-
-
-def test_every_threshold_has_a_default_that_its_description_names() -> None:
-    """Readers of the schema see what holds when they say nothing."""
-    for name, field in type(DEFAULT_THRESHOLDS).model_fields.items():
-        value = DEFAULT_THRESHOLDS.model_dump()[name]
-        assert value is not None, name
-        assert f"Default: {value:g}" in " ".join(str(field.description).split()), name

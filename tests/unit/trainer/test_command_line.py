@@ -125,15 +125,6 @@ def test_a_wrong_manifest_ends_with_64_and_one_sentence(tmp_path: Path) -> None:
     ("changes", "says"),
     [
         ({"method": {"type": "KTO"}}, "spec.method.type KTO is not available"),
-        (
-            {
-                "dataset": {
-                    "uri": "file://data.jsonl",
-                    "audit": {"thresholds": {"promptTooLong": 0.5}},
-                }
-            },
-            "spec.dataset.audit.thresholds.promptTooLong is not available",
-        ),
         ({"dataset": {"uri": "file://data.jsonl", "filters": []}}, ""),
     ],
 )

@@ -33,8 +33,6 @@ _TINY: Final = 1e-3
 """Keeps thresholds of 0 comparable with others."""
 _NAMED: Final = 3
 """Findings that a refusal names."""
-_PLACES: Final = 2
-"""Examples that its sentence names; the report has some more."""
 _FINDINGS: Final = 16
 _CHARACTERS: Final = 1024
 
@@ -91,7 +89,7 @@ def require_usable(report: AuditReport) -> None:
     """
     errors = [check for check in report.checks if check.outcome == "Error"]
     if errors:
-        message = "; ".join(check.message for check in errors[:_NAMED])
+        message = "; ".join(check.sentence() for check in errors[:_NAMED])
         if any(CHECKS[check.name].consequence == "RefuseModel" for check in errors):
             raise RefusedTemplate(message, report)
         raise RefusedData(message, report)
@@ -110,6 +108,7 @@ def _result(measure: Measure, limits: AuditThresholds, policy: str) -> CheckResu
         name=check.name,
         outcome=_outcome(measure, beyond, policy),
         message=_message(measure, limit, beyond)[:_CHARACTERS],
+        way_out=check.way_out if beyond else "",
         count=measure.count,
         of=measure.of,
         value=round(measure.compared, 6),
@@ -147,9 +146,7 @@ def _message(measure: Measure, limit: float, beyond: bool) -> str:
     if beyond and check.threshold is not None:
         verb = "fewer than" if check.compares == "Below" else "more than"
         text += f", {verb} dataset.audit.thresholds.{to_camel(check.threshold)} allows ({limit:g})"
-    if measure.examples:
-        text += f", for example {', '.join(measure.examples[:_PLACES])}"
-    return f"{text}; {check.way_out}" if beyond else text
+    return text
 
 
 def _badness(result: CheckResult) -> tuple[int, bool, float]:
@@ -170,6 +167,6 @@ def _finding(result: CheckResult) -> Finding:
     return Finding(
         name=result.name,
         severity=_SEVERITY[result.outcome],
-        message=result.message,
+        message=result.sentence()[:_CHARACTERS],
         count=result.count,
     )

@@ -7,7 +7,7 @@ from typing import Final
 from preftrain_api.report import AuditReport, Lengths
 
 _WIDTH: Final = 100
-_MARKS: Final = {"Error": "ERROR", "Warning": "WARN", "Info": "note", "NotChecked": "-"}
+_MARKS: Final = {"Error": "ERROR", "Warning": "WARN", "Info": "note"}
 
 
 def render(report: AuditReport) -> str:
@@ -28,15 +28,16 @@ def _lines(report: AuditReport) -> Iterator[str]:
         yield from _length_lines(report.lengths)
     yield ""
     for check in report.checks:
-        mark = _MARKS.get(check.outcome)
-        if mark is None or check.outcome == "NotChecked":
-            continue
-        yield from _wrapped(f"{mark:<6}{check.name:<26}", check.message)
+        if check.outcome in _MARKS:
+            yield from _wrapped(f"{_MARKS[check.outcome]:<6}{check.name:<26}", check.sentence())
     passed = [check.name for check in report.checks if check.outcome == "Passed"]
     yield from _wrapped(f"{'ok':<6}", f"{len(passed)} checks: {', '.join(passed)}")
+    reasons: dict[str, list[str]] = {}
     for check in report.checks:
         if check.outcome == "NotChecked":
-            yield from _wrapped(f"{'-':<6}{check.name:<26}", f"not checked: {check.message}")
+            reasons.setdefault(check.message, []).append(check.name)
+    for reason, names in reasons.items():
+        yield from _wrapped(f"{'-':<6}", f"not checked, because {reason}: {', '.join(names)}")
 
 
 def _length_lines(lengths: tuple[Lengths, ...]) -> Iterator[str]:
