@@ -6,6 +6,7 @@ torch the library takes half a minute.
 
 import json
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -15,7 +16,7 @@ def main() -> None:
     sys.modules["torch"] = None  # type: ignore[assignment]
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+    tokenizer: Any = AutoTokenizer.from_pretrained(sys.argv[1])
     ids: dict[str, list[list[int]]] = {"for_answer": [], "whole": [], "text": []}
     for turns in json.loads(sys.argv[2]):
         for name, option in (("for_answer", True), ("whole", False)):
