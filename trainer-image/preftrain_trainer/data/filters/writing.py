@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 import pyarrow
@@ -49,14 +50,19 @@ class _Letters:
         return inside / sum(counts.values()) if counts else 1.0
 
 
+@cache
+def _identifier() -> LanguageIdentifier:
+    """One of our own: the library's can be narrowed down by whoever else uses it."""
+    return LanguageIdentifier.from_model_file(MODEL_FILE)
+
+
 def language_filter(rule: LanguageFilter, field: str) -> Drops:
     """Which examples are left out for seeming to be in another language.
 
     Raises:
         BadSpec: a language that cannot be told; `field` is the rule's name.
     """
-    # One of our own: the library's shared one can be narrowed down by whoever uses it as well.
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    identifier = _identifier()
     known = frozenset(identifier.labels)
     for language in rule.allowed:
         if language not in known:
