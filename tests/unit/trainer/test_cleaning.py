@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preftrain_trainer.data.pairs import LoadedData
@@ -120,6 +120,7 @@ def test_held_out_prompts_that_are_trained_on_are_left_out(tmp_path: Path) -> No
 KEYS = st.lists(st.integers(0, 12).map(lambda n: bytes([n % 3]) * 8 + bytes([n // 3]) * 8))
 
 
+@settings(deadline=None)
 @given(KEYS, KEYS)
 def test_overlap_is_membership(trained: list[bytes], held_out: list[bytes]) -> None:
     """The same as looking each key up in a set."""
@@ -133,6 +134,7 @@ def test_overlap_is_membership(trained: list[bytes], held_out: list[bytes]) -> N
 ANSWER = st.sampled_from("abc")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("pq"), ANSWER, ANSWER), min_size=1, max_size=14))
 def test_what_is_kept_says_each_thing_once(
     tmp_path_factory: pytest.TempPathFactory, texts: list[tuple[str, str, str]]

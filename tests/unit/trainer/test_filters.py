@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preftrain_api.spec.filters import FilterRule, Script
@@ -117,6 +117,7 @@ def test_prompts_without_words_are_not_all_alike() -> None:
     assert normalized("कि") != normalized("का")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "b so", "c"]), min_size=1, max_size=8))
 def test_a_rule_treats_each_example_as_if_alone(words: list[str]) -> None:
     """Rules see many examples in one call, and answer for each in order."""

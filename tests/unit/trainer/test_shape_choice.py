@@ -8,8 +8,8 @@ from preftrain_trainer.data.pairs import LabelledAnswer, PreferencePair
 from preftrain_trainer.errors import DataRefused
 from support.shapes import reading
 
-PAIR = {"prompt": "q", "chosen": "a", "rejected": "b"}
-LABELLED = {"prompt": "q", "completion": "a", "label": 1}
+PAIR: dict[str, Any] = {"prompt": "q", "chosen": "a", "rejected": "b"}
+LABELLED: dict[str, Any] = {"prompt": "q", "completion": "a", "label": 1}
 COMPARED = {"prompt": "q", "response_0": "a", "response_1": "b", "better_response_id": 0}
 
 
@@ -43,9 +43,9 @@ def test_the_report_can_say_what_was_found(row: dict[str, Any], says: str) -> No
 
 def test_broken_rows_at_the_start_do_not_hide_the_shape() -> None:
     """Most values of a column decide, and missing ones say nothing."""
-    rows = [{"prompt": "q", "response": None, "label": "?"}, *[{**LABELLED}] * 5]
+    broken: dict[str, Any] = {"prompt": "q", "response": None, "label": "?"}
 
-    assert reading(rows).shape == "answer with a label"
+    assert reading([broken, *[LABELLED] * 5]).shape == "answer with a label"
 
 
 def test_a_system_prompt_that_few_rows_have_is_not_overlooked() -> None:

@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -182,7 +182,7 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Row]:
         ) from error
 
 
-_READERS: Final = {
+_READERS: Final[dict[str, Callable[[IO[bytes], str], Iterator[Row]]]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json_document,
