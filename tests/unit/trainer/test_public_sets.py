@@ -25,6 +25,15 @@ PAIR = {"prompt": "q", "chosen": "a", "rejected": "b"}
         ),
         pytest.param(
             {
+                "system_prompt": "other",
+                "chosen": [SYSTEM, user("q"), assistant("a")],
+                "rejected": [SYSTEM, user("q"), assistant("b")],
+            },
+            {**CONVERSATION, "prompt": [SYSTEM, user("q")]},
+            id="conversations with a system turn beside a column for it",
+        ),
+        pytest.param(
+            {
                 "instruction": "q",
                 "chosen_response": "a",
                 "rejected_response": "b",

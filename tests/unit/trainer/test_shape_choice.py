@@ -48,6 +48,14 @@ def test_broken_rows_at_the_start_do_not_hide_the_shape() -> None:
     assert reading([broken, *[LABELLED] * 5]).shape == "answer with a label"
 
 
+def test_a_few_values_that_fit_make_no_shape() -> None:
+    """A column of ratings with a 1 among them is no column of labels."""
+    rows = [{"prompt": "q", "response": "a", "label": rating} for rating in (5, 3, 1, 4)]
+
+    with pytest.raises(DataRefused, match="no known shape"):
+        reading(rows)
+
+
 def test_a_system_prompt_that_few_rows_have_is_not_overlooked() -> None:
     """One row after the first hundred may have the first one."""
     read = reading([{**PAIR, "system": None}]).read

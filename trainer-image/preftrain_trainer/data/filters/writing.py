@@ -18,8 +18,9 @@ SHORTEST_CHARACTERS: Final = 40
 """Shorter texts are not judged. Of the English turns of HH (harmless-base, test), py3langid 0.4.0
 called 12 % of those with 10 to 19 characters, 1 % with 30 to 39 and 0.1 % with 40 to 49 another
 language (2026-11)."""
-_LONGEST_CHARACTERS: Final = 1000
-"""More text makes no guess better, only slower."""
+_LONGEST_CHARACTERS: Final = 256
+"""More makes the guess slower and hardly better: of the 3,966 turns there with 200 characters or
+more none was called another language."""
 
 
 def script_filter(rule: ScriptFilter) -> Drops:
