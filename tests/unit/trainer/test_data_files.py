@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from preftrain_trainer.data import rows
 from preftrain_trainer.data.pairs import LoadedData
 from preftrain_trainer.errors import DataRefused
 from support.trainer_cases import load_data, run_spec, text_rows, write_rows
@@ -206,3 +207,40 @@ def test_hh_dialogues_need_no_conversion(tmp_path: Path) -> None:
         "chosen": [{"role": "assistant", "content": "Because 0."}],
         "rejected": [{"role": "assistant", "content": "No idea 0."}],
     }
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.parquet.gz"])
+def test_forms_that_are_read_whole_have_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The refusal says which form has none."""
+    monkeypatch.setattr(rows, "WHOLE_BYTES", 1000)
+    write_rows(tmp_path / name, text_rows(100))
+
+    with pytest.raises(DataRefused, match=rf"{name} is larger than .*(JSON lines|leave out .gz)"):
+        load_data(run_spec(tmp_path, dataset={"uri": f"file://{name}"}), tmp_path)
+
+
+def test_json_lines_have_no_limit_under_the_name_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read line by line, with the numbers of their lines."""
+    monkeypatch.setattr(rows, "WHOLE_BYTES", 1000)
+    lines = [json.dumps(row) for row in text_rows(300)]
+    lines[200] = "{"
+    (tmp_path / "rows.json").write_text("\n" + "\n".join(lines))
+
+    loaded = load_data(run_spec(tmp_path, dataset={"uri": "file://rows.json"}), tmp_path)
+
+    assert loaded.tally.rows == 300
+    assert "rows.json line 202: not JSON" in loaded.tally.dropped["malformed"].examples[0]
+
+
+def test_a_number_of_thousands_of_digits_is_a_malformed_row(tmp_path: Path) -> None:
+    """Python refuses to read it; the row is counted and the others are read."""
+    lines = [json.dumps(row) for row in text_rows(200)]
+    (tmp_path / "data.jsonl").write_text("\n".join([*lines, '{"prompt": ' + "1" * 5000 + "}"]))
+
+    loaded = load_data(run_spec(tmp_path), tmp_path)
+
+    assert loaded.tally.dropped["malformed"].rows == 1

@@ -1,27 +1,11 @@
-"""Shapes of rows: which become pairs, and why others do not."""
+"""Shapes of rows: which become examples, and why others do not."""
 
 from typing import Any
 
 import pytest
 
-from preftrain_api.spec import DatasetSpec
-from preftrain_trainer.data.shapes import MalformedRow, column_names, to_pair
-
-
-def user(text: str) -> dict[str, str]:
-    return {"role": "user", "content": text}
-
-
-def assistant(text: str) -> dict[str, str]:
-    return {"role": "assistant", "content": text}
-
-
-def columns_of(values: dict[str, Any]) -> dict[str, Any]:
-    names = column_names(DatasetSpec(uri="hf://some/set"), frozenset(values))
-    return dict(to_pair(values, names, 1).columns())
-
-
-CONVERSATION = {"prompt": [user("q")], "chosen": [assistant("a")], "rejected": [assistant("b")]}
+from preftrain_trainer.data.shapes.left_out import LeftOut, MalformedRow, SingleAnswer, Tied
+from support.shapes import CONVERSATION, assistant, columns_of, reading, user
 
 
 @pytest.mark.parametrize(
@@ -78,6 +62,15 @@ CONVERSATION = {"prompt": [user("q")], "chosen": [assistant("a")], "rejected": [
             {"prompt": "\n\nHuman: q\n\nAssistant:", "chosen": " a", "rejected": " b"},
             CONVERSATION,
             id="HH with the prompt apart",
+        ),
+        pytest.param(
+            {
+                "prompt": "\n\nHuman: q\n\nAssistant:",
+                "chosen": "\n\nHuman: q\n\nAssistant: a",
+                "rejected": "\n\nHuman: q\n\nAssistant: b",
+            },
+            CONVERSATION,
+            id="HH with the prompt apart and repeated",
         ),
         pytest.param(
             {
@@ -152,3 +145,79 @@ def test_rows_that_are_no_pairs_say_why(row: dict[str, Any], says: str) -> None:
     """The reason names the column."""
     with pytest.raises(MalformedRow, match=says):
         columns_of(row)
+
+
+@pytest.mark.parametrize(
+    ("label", "desirable"),
+    [
+        *(
+            (good, True)
+            for good in (True, 1, 1.0, "1", "true", "True", " YES ", "good", "👍", "+1")
+        ),
+        *(
+            (bad, False)
+            for bad in (False, 0, -1, "0", "0.0", "FALSE", "no", "bad", "👎", "rejected")
+        ),
+    ],
+)
+def test_labels_are_read_in_many_spellings(label: Any, desirable: bool) -> None:
+    """Booleans, numbers, words and thumbs."""
+    row = {"prompt": "q", "completion": "a", "label": label}
+
+    assert columns_of(row)["label"] is desirable
+
+
+GOOD_LABEL = {"prompt": "q", "completion": "a", "label": 1}
+COMPARED = {"prompt": "q", "response_0": "a", "response_1": "b", "better_response_id": 0}
+RANKED = {"prompt": "q", "answers": ["a", "b"], "scores": [2, 1]}
+
+
+@pytest.mark.parametrize(
+    ("usual", "row", "reason", "says"),
+    [
+        (GOOD_LABEL, {"label": "meh"}, MalformedRow, "label 'meh' says neither good nor bad"),
+        (GOOD_LABEL, {"label": None}, MalformedRow, "label None says neither"),
+        (GOOD_LABEL, {"completion": ""}, MalformedRow, "completion is empty"),
+        (COMPARED, {"better_response_id": 2}, MalformedRow, "2 names neither answer"),
+        (COMPARED, {"better_response_id": "tie"}, Tied, "neither answer"),
+        (RANKED, {"scores": [1, 1]}, Tied, "all rated alike"),
+        (RANKED, {"scores": [1, None]}, SingleAnswer, "fewer than two rated"),
+        (RANKED, {"scores": [1]}, MalformedRow, "different length"),
+        (RANKED, {"answers": "a"}, MalformedRow, "answers is not a list"),
+        (RANKED, {"answers": [3, "b"]}, MalformedRow, "answers is neither text nor"),
+        (
+            {"instruction": "q", "output": ["a", "b"]},
+            {"output": ["a"]},
+            MalformedRow,
+            "output has 1 entries",
+        ),
+        (
+            {"instruction": "q", "history": [], "chosen": "a", "rejected": "b"},
+            {"history": [["h"]]},
+            MalformedRow,
+            "history is not a list of question and answer",
+        ),
+        (
+            CONVERSATION,
+            {
+                "prompt": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "image_url", "image_url": {"url": "x"}},
+                            {"type": "text", "text": "q"},
+                        ],
+                    }
+                ]
+            },
+            MalformedRow,
+            "prompt: the content of a message has a part of type 'image_url'; only text",
+        ),
+    ],
+)
+def test_rows_that_do_not_fit_their_shape_say_why(
+    usual: dict[str, Any], row: dict[str, Any], reason: type[LeftOut], says: str
+) -> None:
+    """A file is read as its other rows are; the odd one out is counted with its reason."""
+    with pytest.raises(reason, match=says):
+        reading([usual] * 9).read(10, {**usual, **row})

@@ -70,6 +70,14 @@ def test_the_card_decides_where_it_speaks(split: str, selected: list[str]) -> No
     assert select(names, split, CARD) == tuple(selected)
 
 
+def test_a_split_of_the_card_is_no_part_of_another() -> None:
+    """Where a card knows train_prefs, asking for train is not answered with a mixture."""
+    names = ["data/train_prefs-0.parquet", "data/test-0.parquet"]
+
+    assert select(names, "train", CARD) == ()
+    assert select(names, "train") == ("data/train_prefs-0.parquet",)
+
+
 @pytest.mark.parametrize("card", ["", "---\n{", "---\nconfigs: 3\n---", "---\nconfigs: [1]\n---"])
 def test_a_card_that_cannot_be_read_changes_nothing(card: str) -> None:
     """Cards are written by people; a broken one is no reason to end a run."""

@@ -3,9 +3,9 @@
 Plain data without torch; `data` makes them, fit, training and evaluation take them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, overload
 
 from preftrain_api.report import DataReport
 from preftrain_trainer.data.tally import Tally
@@ -113,6 +113,34 @@ class PreparedData:
     """Holds for every example too."""
 
 
-def as_pairs(examples: Sequence[Example]) -> list[PreferencePair]:
-    """The examples of a paired set, typed as what they are."""
-    return [example for example in examples if isinstance(example, PreferencePair)]
+def as_pairs(examples: Sequence[Example]) -> Sequence[PreferencePair]:
+    """The examples of a paired set, typed as what they are; none is read before it is used."""
+    return _Pairs(examples)
+
+
+class _Pairs(Sequence[PreferencePair]):
+    """A view of examples that are all pairs."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    @overload
+    def __getitem__(self, index: int) -> PreferencePair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[PreferencePair]: ...
+    def __getitem__(self, index: int | slice) -> PreferencePair | Sequence[PreferencePair]:
+        if isinstance(index, slice):
+            return _Pairs(self._examples[index])
+        return _pair(self._examples[index])
+
+    def __iter__(self) -> Iterator[PreferencePair]:
+        return map(_pair, self._examples)
+
+
+def _pair(example: Example) -> PreferencePair:
+    if not isinstance(example, PreferencePair):
+        raise TypeError(f"a {type(example).__name__} among the examples of a paired set")
+    return example

@@ -22,7 +22,7 @@ from preftrain_trainer.places.source import Source
 
 _LOOK_AHEAD: Final = 100
 """Rows of a file in which a column must show up at least once."""
-_CHUNK: Final = 256
+_CHUNK: Final = 512
 """Examples that a filter looks at together."""
 
 Placed = tuple[Example, str]
@@ -161,10 +161,13 @@ class Reader:
                 yield example, where
 
     def _kept(self, chunk: list[Placed]) -> Iterator[Example]:
-        for index, drops in enumerate(self.rules):
-            verdicts = drops([example for example, _ in chunk])
-            for (_, where), dropped in zip(chunk, verdicts, strict=True):
-                if dropped:
-                    self.tally.drop_by_rule(index, where)
-            chunk = [item for item, dropped in zip(chunk, verdicts, strict=True) if not dropped]
-        yield from (example for example, _ in chunk)
+        left = list(range(len(chunk)))
+        dropped: dict[int, int] = {}
+        for rule, drops in enumerate(self.rules):
+            verdicts = drops([chunk[index][0] for index in left])
+            dropped |= {index: rule for index, hit in zip(left, verdicts, strict=True) if hit}
+            left = [index for index in left if index not in dropped]
+        for index in sorted(dropped):
+            self.tally.drop_by_rule(dropped[index], chunk[index][1])
+        for index in left:
+            yield chunk[index][0]

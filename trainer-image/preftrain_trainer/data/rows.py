@@ -1,22 +1,29 @@
 """Reads rows out of data files: JSON lines, JSON, CSV and Parquet, each also gzipped.
 
 A row that cannot be read is data, not an exception, so that it can be counted; only a file
-that cannot be read at all raises.
+that cannot be read at all raises. Rows are read one after the other; only JSON documents and
+gzipped Parquet are taken whole, up to a limit.
 """
 
 import csv
 import gzip
 import io
+import itertools
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from preftrain_trainer.errors import DataRefused
 
-_PARQUET_ROWS: Final = 1024
+WHOLE_BYTES: Final = 1 << 30
+"""Most that is read of a file whose form has to be read whole; in memory it takes several times
+as much."""
+_PARQUET_ROWS: Final = 256
+_PARQUET_BUFFER_BYTES: Final = 1 << 20
+"""Read a column in pieces: row groups may be larger than memory."""
 _CSV_FIELD_BYTES: Final = 128 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -61,8 +68,8 @@ def _opened(path: Path, name: str) -> IO[bytes]:
     return path.open("rb")
 
 
-def _json_lines(stream: IO[bytes], name: str) -> Iterator[Row]:
-    for number, line in enumerate(stream, start=1):
+def _json_lines(lines: Iterable[bytes], name: str, start: int = 1) -> Iterator[Row]:
+    for number, line in enumerate(lines, start):
         text = line.removeprefix(_BOM).strip() if number == 1 else line.strip()
         if text:
             yield _json_row(text, f"{name} line {number}")
@@ -77,6 +84,8 @@ def _json_row(text: bytes, where: str) -> Row:
         return Row(where, {}, f"not JSON ({error.msg} at column {error.colno})")
     except RecursionError:
         return Row(where, {}, "not JSON (nested too deeply)")
+    except ValueError as error:
+        return Row(where, {}, f"not JSON ({error})")  # a number of thousands of digits
     if not isinstance(value, dict):
         return Row(where, {}, "not a JSON object")
     return Row(where, value)
@@ -84,16 +93,17 @@ def _json_row(text: bytes, where: str) -> Row:
 
 def _json_document(stream: IO[bytes], name: str) -> Iterator[Row]:
     """A list of objects, an object with one such list, or JSON lines under another name."""
-    text = stream.read().removeprefix(_BOM).strip()
-    if not text:
-        return
-    try:
-        value = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        lines = text.splitlines()
-        if len(lines) > 1 and _json_row(lines[0].strip(), "").problem is None:
-            yield from _json_lines(io.BytesIO(text), name)
+    number, head = _first_line(stream)
+    if head.lstrip().startswith(b"{") and _json_row(head, "").problem is None:
+        further = iter(stream)
+        second = next((line for line in further if line.strip()), None)
+        if second is not None:
+            yield from _json_lines(itertools.chain((head, second), further), name, number)
             return
+    text = head + _whole(stream, name, "write JSON lines, one object a line")
+    try:
+        value = json.loads(text) if text.strip() else []
+    except (ValueError, RecursionError) as error:
         raise DataRefused(
             f"{name} is neither a JSON list of objects nor JSON lines ({error}); check how it "
             "was written"
@@ -103,9 +113,30 @@ def _json_document(stream: IO[bytes], name: str) -> Iterator[Row]:
         value = lists[0] if len(lists) == 1 and "chosen" not in value else [value]
     if not isinstance(value, list):
         raise DataRefused(f"{name} holds no list of objects; write one object a row")
-    for number, item in enumerate(value, start=1):
-        where = f"{name} row {number}"
+    for row, item in enumerate(value, start=1):
+        where = f"{name} row {row}"
         yield Row(where, item) if isinstance(item, dict) else Row(where, {}, "not a JSON object")
+
+
+def _first_line(stream: IO[bytes]) -> tuple[int, bytes]:
+    """The first line that is not blank, and its number; cut at the limit for documents."""
+    number = 0
+    while line := stream.readline(WHOLE_BYTES):
+        number += 1
+        line = line.removeprefix(_BOM) if number == 1 else line
+        if line.strip():
+            return number, line
+    return number, b""
+
+
+def _whole(stream: IO[bytes], name: str, way_out: str) -> bytes:
+    content = stream.read(WHOLE_BYTES + 1)
+    if len(content) > WHOLE_BYTES:
+        raise DataRefused(
+            f"{name} is larger than {WHOLE_BYTES >> 20} MiB unpacked, and files of this form are "
+            f"read whole; {way_out}"
+        )
+    return content
 
 
 def _is_table(value: Any) -> bool:
@@ -137,8 +168,9 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Row]:
     from pyarrow import parquet
 
     try:
-        whole = io.BytesIO(stream.read()) if isinstance(stream.raw, gzip.GzipFile) else stream  # type: ignore[attr-defined]
-        table = parquet.ParquetFile(whole)
+        if isinstance(stream.raw, gzip.GzipFile):  # type: ignore[attr-defined]
+            stream = io.BytesIO(_whole(stream, name, "leave out .gz, Parquet is packed already"))
+        table = parquet.ParquetFile(stream, buffer_size=_PARQUET_BUFFER_BYTES, pre_buffer=False)
         number = 0
         for batch in table.iter_batches(batch_size=_PARQUET_ROWS):
             for values in batch.to_pylist():
@@ -150,7 +182,7 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Row]:
         ) from error
 
 
-_READERS: Final = {
+_READERS: Final[dict[str, Callable[[IO[bytes], str], Iterator[Row]]]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json_document,

@@ -38,9 +38,12 @@ def select(names: Sequence[str], split: str, card: str | None = None) -> tuple[s
     A source whose files carry the name of no split at all is taken as a whole for `train`.
     """
     data = sorted(name for name in names if is_data_file(name))
-    declared = _declared(card, split, data) if card else ()
-    if declared:
-        return declared
+    declared = _declared(card, data) if card else {}
+    if split in declared:
+        return declared[split]
+    # train_sft is no part of train where the card calls it a split of its own.
+    elsewhere = frozenset().union(*declared.values())
+    data = [name for name in data if name not in elsewhere]
     exact = tuple(name for name in data if stem(name) == split)
     if exact:
         return exact
@@ -63,31 +66,33 @@ def _mentions(name: str, words: frozenset[str]) -> bool:
     )
 
 
-def _declared(card: str, split: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Files that the card's default config (or its first) lists for the split."""
+def _declared(card: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Files that the card's default config (or its first) lists for each split."""
     if not card.startswith("---"):
-        return ()
+        return {}
     try:
         header = yaml.safe_load(card.split("---", 2)[1])
     except (yaml.YAMLError, IndexError):
-        return ()
+        return {}
     configs = header.get("configs") if isinstance(header, dict) else None
     if not isinstance(configs, list) or not all(isinstance(item, dict) for item in configs):
-        return ()
+        return {}
     chosen: dict[str, Any] | None = next(
         (item for item in configs if item.get("default") or item.get("config_name") == "default"),
         configs[0] if configs else None,
     )
     entries = chosen.get("data_files") if chosen else None
     if not isinstance(entries, list):
-        return ()
-    patterns = [
-        pattern
-        for entry in entries
-        if isinstance(entry, dict) and entry.get("split") == split
-        for pattern in _listed(entry.get("path"))
-    ]
-    return tuple(name for name in names if any(_matches(name, pattern) for pattern in patterns))
+        return {}
+    patterns: dict[str, list[str]] = {}
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(entry.get("split"), str):
+            patterns.setdefault(entry["split"], []).extend(_listed(entry.get("path")))
+    found = {
+        split: tuple(name for name in names if any(_matches(name, each) for each in globs))
+        for split, globs in patterns.items()
+    }
+    return {split: files for split, files in found.items() if files}
 
 
 def _listed(value: Any) -> list[str]:

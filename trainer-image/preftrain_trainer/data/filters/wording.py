@@ -36,9 +36,9 @@ def keyword_filter(rule: KeywordFilter) -> Drops:
         )
         alternatives.setdefault(edges, []).append(_escaped(word))
     pattern = "|".join(
-        f"{before}(?:{'|'.join(words)}){after}" for (before, after), words in alternatives.items()
+        f"{before}(?i:{'|'.join(words)}){after}" for (before, after), words in alternatives.items()
     )
-    return partial(_occurs, f"(?i){pattern}", rule.within)
+    return partial(_occurs, pattern, rule.within)
 
 
 def _stands_anywhere(edge: str) -> bool:
