@@ -13,7 +13,7 @@ from preftrain_api.report import DataReport
 from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData, as_pairs
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit.device import Device, gpu_memory_reported
-from preftrain_trainer.fit.layout import fit
+from preftrain_trainer.fit.layout import Fit, fit
 from preftrain_trainer.model.loading import LoadedModel, load_model
 from preftrain_trainer.places.model_source import FetchedModel
 from preftrain_trainer.progress.board import ProgressBoard
@@ -56,6 +56,7 @@ def training(
     stop_after: int | None = None,
     by_hand: bool = False,
     export: bool = False,
+    samples: bool = False,
 ) -> dict[str, Any]:
     """Load, train, evaluate, and export on request; errors become data.
 
@@ -70,7 +71,8 @@ def training(
             number.
         stop_after: the step after which the process is asked to end.
         by_hand: compute the held-out likelihoods from plain logits, too.
-        export: write the adapter, and return logits to hold the exported one against.
+        export: write adapter and merged weights, and return logits to hold them against.
+        samples: let base and adapter answer held-out prompts.
     """
     root = Path(folder)
     folder_of_model = make_tiny_model(
@@ -92,7 +94,9 @@ def training(
         if by_hand:
             answer["by_hand"] = _likelihoods_by_hand(model, as_pairs(data.held_out))
         if export:
-            answer["export"] = _export(model, source, root / "adapter")
+            answer["export"] = _export(model, source, data, layout, root)
+        if samples:
+            answer["samples"] = _samples(model, data, spec, layout)
     except TrainerError as error:
         answer["error"] = {
             "type": type(error).__name__,
@@ -129,8 +133,12 @@ class _Scene:
         from preftrain_trainer.evaluation.evaluate import evaluate
         from preftrain_trainer.training.train import train
 
+        margins: list[Any] = []
+
         def judge() -> Any:
-            return evaluate(model, data, spec, layout, board=self.board, stop=self.stop)
+            return evaluate(
+                model, data, spec, layout, board=self.board, stop=self.stop, margins=margins.extend
+            )
 
         trained = train(
             model,
@@ -142,8 +150,10 @@ class _Scene:
             stop=self.stop,
             evaluate=judge,
         )
+        margins.clear()
         evaluation = judge()
         answer |= {
+            "margins": [asdict(margin) for margin in margins],
             "steps": trained.steps,
             "rendering": trained.rendering,
             "findings": [finding.plain() for finding in trained.findings],
@@ -253,11 +263,28 @@ def _answer_by_hand(model: LoadedModel, prompt: str, answer: str) -> tuple[float
     return float(sum(scores[at - 1, ids[at]] for at in range(start, len(ids)))), len(ids) - start
 
 
-def _export(model: LoadedModel, source: FetchedModel, folder: Path) -> dict[str, Any]:
+def merging_in_4_bits(folder: str) -> dict[str, Any]:
+    """Merge an adapter with large weights into a base in 4 bits, as a GPU would hold it."""
+    root = Path(folder)
+    source = FetchedModel(make_tiny_model(root / "model"), f"file://{root}/model", "sha256:tiny")
+    layout = fit(resolved_spec(), 8, CPU)
+    model = load_model(source, resolved_spec(model={"quantization": "NF4"}), layout)
+    _spoil(model, "adapter")
+    pairs = made_pairs(4)
+    report = DataReport(rows=4, train_rows=0, eval_rows=4)
+    data = PreparedData([], pairs, False, f"sha256:{'0' * 64}", report)
+    quantized = {type(value).__name__ for value in model.network.parameters()}
+    return _merge(model, source, data, layout, root) | {"parameters": sorted(quantized)}
+
+
+def _export(
+    model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
+) -> dict[str, Any]:
     import torch
 
     from preftrain_trainer.publishing.export import export_adapter
 
+    folder = root / "adapter"
     export_adapter(model, folder, source)
     ids = list(range(5, 25))
     model.network.eval()
@@ -267,7 +294,31 @@ def _export(model: LoadedModel, source: FetchedModel, folder: Path) -> dict[str,
         "ids": ids,
         "logits": logits.tolist(),
         "files": sorted(p.name for p in folder.iterdir()),
+        "merged": _merge(model, source, data, layout, root),
     }
+
+
+def _merge(
+    model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
+) -> dict[str, Any]:
+    from preftrain_trainer.publishing.fidelity import check_merged
+    from preftrain_trainer.publishing.merging import write_merged
+
+    folder = root / "merged"
+    retained = write_merged(model, folder, source, layout.precision, shard_bytes=100_000)
+    checked = check_merged(model, folder, data, layout, retained=retained, work=root / "comparison")
+    return {"check": checked.plain(), "files": sorted(p.name for p in folder.iterdir())}
+
+
+def _samples(
+    model: LoadedModel, data: PreparedData, spec: Any, layout: Fit
+) -> list[dict[str, Any]]:
+    from preftrain_trainer.evaluation.answering import answer_samples
+
+    model.network.train()
+    found = answer_samples(model, data, spec, layout, stop=StopRequest())
+    assert model.network.training
+    return [asdict(sample) for sample in found]
 
 
 def _turn(role: str, content: str) -> Message:
