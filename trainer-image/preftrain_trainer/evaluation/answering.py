@@ -14,6 +14,7 @@ from preftrain_trainer.data.pairs import PreparedData
 from preftrain_trainer.data.prompts import prompt_ids
 from preftrain_trainer.evaluation.samples import (
     Answer,
+    Ending,
     Sample,
     choose,
     distinct_prompts,
@@ -73,7 +74,7 @@ def answer_samples(
         longest = min(LONGEST_ANSWER, training.max_length - len(ids))
         with without:
             made = greedy(model, ids, layout, longest=longest, go_on=go_on)
-        cut = "Length" if len(made.ids) == longest else "Time"
+        cut: Ending = "Length" if len(made.ids) == longest else "Time"
         return Answer(
             text=model.tokenizer.decode(made.ids, skip_special_tokens=True).strip(),
             tokens=len(made.ids),

@@ -9,8 +9,11 @@ from preftrain_api.report import Evaluation
 EVALUATIONS: Final = "evaluations.jsonl"
 
 
-def note_evaluation(path: Path, step: int, evaluation: Evaluation) -> None:
-    """Append one evaluation, made after `step` optimizer steps."""
+def note_evaluation(path: Path, step: int, evaluation: Evaluation | None) -> Evaluation | None:
+    """Append one evaluation, made after `step` optimizer steps, and hand it on."""
+    if evaluation is None:
+        return None
     line = json.dumps({"step": step, **evaluation.plain()})
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
+    return evaluation

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -133,7 +134,11 @@ def _tensors(base: Any, dtype: Any, change: _Change) -> Iterator[_Tensor]:
             yield _parameter(f"{prefix}.{name}", own, name, adapted, dtype, change)
         for name, buffer in own.named_buffers(recurse=False):
             if name not in own._non_persistent_buffers_set:
-                yield _Tensor(f"{prefix}.{name}", buffer.numel(), lambda buffer=buffer: buffer)
+                yield _Tensor(f"{prefix}.{name}", buffer.numel(), partial(_itself, buffer))
+
+
+def _itself(buffer: Any) -> Any:
+    return buffer
 
 
 def _parameter(

@@ -71,6 +71,7 @@ def _compute_in_32_bits(model: Any) -> None:
     """Widen small parameters for good and those of linear layers while they are used."""
     import torch
 
+    module: Any
     for module in model.modules():
         if isinstance(module, torch.nn.Linear):
             module.forward = _widened(module)
