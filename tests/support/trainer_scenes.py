@@ -134,8 +134,10 @@ class _Scene:
         from preftrain_trainer.training.train import train
 
         margins: list[Any] = []
+        evaluated_at: list[int] = []
 
-        def judge() -> Any:
+        def judge(step: int) -> Any:
+            evaluated_at.append(step)
             return evaluate(
                 model, data, spec, layout, board=self.board, stop=self.stop, margins=margins.extend
             )
@@ -151,10 +153,11 @@ class _Scene:
             evaluate=judge,
         )
         margins.clear()
-        evaluation = judge()
+        evaluation = judge(trained.steps)
         answer |= {
             "margins": [asdict(margin) for margin in margins],
             "steps": trained.steps,
+            "evaluated_at": evaluated_at,
             "rendering": trained.rendering,
             "findings": [finding.plain() for finding in trained.findings],
             "evaluation": evaluation and evaluation.plain(),

@@ -168,11 +168,11 @@ def train(
     )
     margins: list[PairMargin] = []
 
-    def judge() -> Evaluation | None:
+    def judge(step: int) -> Evaluation | None:
         margins.clear()
         return note_evaluation(
             workspace.report / EVALUATIONS,
-            board.snapshot().step,
+            step,
             evaluate.evaluate(
                 loaded, pairs, spec, layout, board=board, stop=stop, margins=margins.extend
             ),
@@ -186,7 +186,7 @@ def train(
         trained = training.train(
             loaded, pairs, spec, layout, work=workspace.work, board=board, stop=stop, evaluate=judge
         )
-        evaluation = judge()
+        evaluation = judge(trained.steps)
     except Preempted:
         raise
     except TrainerError as error:

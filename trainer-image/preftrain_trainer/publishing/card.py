@@ -40,6 +40,7 @@ def card(evidence: Evidence) -> str:
         .render(
             run=evidence.run,
             base=base,
+            loaded_from=base.name if base.hub else "path/to/base",
             dataset=_named(spec.dataset.uri),
             method=spec.method,
             pins=evidence.pins,
@@ -125,7 +126,7 @@ def _environment() -> Environment:
 def _cell(text: object) -> str:
     """Text that stays within its line and its cell and is no HTML."""
     line = " ".join(str(text).split())
-    return re.sub(r"([\\|<>`*_\[\]])", r"\\\1", line)
+    return re.sub(r"([\\|<>`*\[\]])", r"\\\1", line)
 
 
 def _figure(value: float) -> str:

@@ -71,11 +71,11 @@ def _compute_in_32_bits(model: Any) -> None:
     """Widen small parameters for good and those of linear layers while they are used."""
     import torch
 
-    module: Any
+    nn: Any = torch.nn
     for module in model.modules():
-        if isinstance(module, torch.nn.Linear):
+        if isinstance(module, nn.Linear):
             module.forward = _widened(module)
-        elif isinstance(module, torch.nn.Embedding):
+        elif isinstance(module, nn.Embedding):
             module.register_forward_hook(lambda _module, _inputs, output: output.float())
         else:
             for parameter in module.parameters(recurse=False):
