@@ -6,6 +6,7 @@ Each scene takes and returns plain JSON data. Nothing is asserted here.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def training(
     stop_after: int | None = None,
     by_hand: bool = False,
     export: bool = False,
-    samples: bool = False,
+    samples: str | None = None,
 ) -> dict[str, Any]:
     """Load, train, evaluate, and export on request; errors become data.
 
@@ -72,7 +73,8 @@ def training(
         stop_after: the step after which the process is asked to end.
         by_hand: compute the held-out likelihoods from plain logits, too.
         export: write adapter and merged weights, and return logits to hold them against.
-        samples: let base and adapter answer held-out prompts.
+        samples: let base and adapter answer held-out prompts; `slowly` takes 25 seconds a
+            token by the clock, `stopped` is asked to end meanwhile.
     """
     root = Path(folder)
     folder_of_model = make_tiny_model(
@@ -96,7 +98,7 @@ def training(
         if export:
             answer["export"] = _export(model, source, data, layout, root)
         if samples:
-            answer["samples"] = _samples(model, data, spec, layout)
+            answer["samples"] = _samples(model, data, spec, layout, samples)
     except TrainerError as error:
         answer["error"] = {
             "type": type(error).__name__,
@@ -277,7 +279,11 @@ def merging_in_4_bits(folder: str) -> dict[str, Any]:
     report = DataReport(rows=4, train_rows=0, eval_rows=4)
     data = PreparedData([], pairs, False, f"sha256:{'0' * 64}", report)
     quantized = {type(value).__name__ for value in model.network.parameters()}
-    return _merge(model, source, data, layout, root) | {"parameters": sorted(quantized)}
+    answer = _merge(model, source, data, layout, root)
+    full = load_model(source, resolved_spec(), layout)
+    _spoil(full, "adapter")
+    into_full = _merged_check(full, model, source, data, layout, root / "full")
+    return answer | {"parameters": sorted(quantized), "full_weights": into_full}
 
 
 def _export(
@@ -304,23 +310,41 @@ def _export(
 def _merge(
     model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
 ) -> dict[str, Any]:
+    folder = root / "merged"
+    checked = _merged_check(model, model, source, data, layout, folder)
+    return {"check": checked, "files": sorted(p.name for p in folder.iterdir())}
+
+
+def _merged_check(
+    merged: LoadedModel,
+    trained: LoadedModel,
+    source: FetchedModel,
+    data: PreparedData,
+    layout: Fit,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write what becomes of `merged`, and hold it against `trained`."""
     from preftrain_trainer.publishing.fidelity import check_merged
     from preftrain_trainer.publishing.merging import write_merged
 
-    folder = root / "merged"
-    retained = write_merged(model, folder, source, layout.precision, shard_bytes=100_000)
-    checked = check_merged(model, folder, data, layout, retained=retained, work=root / "comparison")
-    return {"check": checked.plain(), "files": sorted(p.name for p in folder.iterdir())}
+    retained = write_merged(merged, folder, source, layout.precision, shard_bytes=100_000)
+    work = folder.parent / "comparison"
+    return check_merged(trained, folder, data, layout, retained=retained, work=work).plain()
 
 
 def _samples(
-    model: LoadedModel, data: PreparedData, spec: Any, layout: Fit
+    model: LoadedModel, data: PreparedData, spec: Any, layout: Fit, how: str
 ) -> list[dict[str, Any]]:
     from preftrain_trainer.evaluation.answering import answer_samples
 
+    stop, ticks = StopRequest(), count(0, 25 if how == "slowly" else 0)
+    if how == "stopped":
+        stop.request()
     model.network.train()
-    found = answer_samples(model, data, spec, layout, stop=StopRequest())
+    side = model.tokenizer.padding_side
+    found = answer_samples(model, data, spec, layout, stop=stop, clock=lambda: float(next(ticks)))
     assert model.network.training
+    assert model.tokenizer.padding_side == side
     return [asdict(sample) for sample in found]
 
 

@@ -62,9 +62,17 @@ def test_the_example_publishes_a_verifiable_adapter(tmp_path: Path, env: dict[st
     manifest = Manifest.parse(
         json.loads((folder / "manifest.json").read_text()), context={ALLOW_FILE: True}
     )
-    assert {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"} <= {
-        file.path for file in manifest.files
-    }
+    assert {
+        "adapter/README.md",
+        "adapter/adapter_config.json",
+        "adapter/adapter_model.safetensors",
+        "report/curves/loss.png",
+        "report/evaluations.jsonl",
+        "report/margins.jsonl",
+        "report/metrics.jsonl",
+        "report/report.html",
+        "report/samples.jsonl",
+    } <= {file.path for file in manifest.files}
     for file in manifest.files:
         content = (folder / file.path).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
@@ -72,6 +80,8 @@ def test_the_example_publishes_a_verifiable_adapter(tmp_path: Path, env: dict[st
     assert manifest.lineage.pins.model_commit == COMMIT
     adapter_config = json.loads((folder / "adapter" / "adapter_config.json").read_text())
     assert adapter_config["base_model_name_or_path"] == MODEL
+    assert adapter_config["revision"] == COMMIT
+    assert f'base_model: "{MODEL}"' in (folder / "adapter" / "README.md").read_text()
     assert len((folder / "report" / "metrics.jsonl").read_text().splitlines()) == 5
     assert list((tmp_path / "cache" / "preftrain" / "runs").iterdir()) == []
 
