@@ -50,7 +50,5 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
         )
     if checkpoint and checkpoint.uri not in (None, spec.output.uri):
         yield "checkpoint.uri is not available in this release; remove it"
-    if spec.output.merged_weights:
-        yield "output.mergedWeights is not available in this release; remove it"
     if spec.managed_by not in (None, "preftrain.dev/operator"):
         yield "managedBy: only preftrain.dev/operator is available in this release"

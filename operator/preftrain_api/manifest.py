@@ -48,6 +48,27 @@ class AttemptRecord(WireModel):
     seconds: Annotated[float, Field(ge=0)]
 
 
+class MergedWeights(WireModel):
+    """How the published merged weights compare to the adapter, on text of the held-out pairs.
+
+    Logits are compared after their mean over the vocabulary was taken off, which changes no
+    probability, and in units of their standard deviation.
+    """
+
+    dtype: Literal["BF16", "FP16"]
+    """Type of the weights."""
+    tokens: Count
+    """Positions that were compared."""
+    largest_difference: Annotated[float, Field(ge=0)]
+    """Largest difference of a logit between merged model and adapter."""
+    tolerance: Annotated[float, Field(ge=0)]
+    """Merged weights that differ by more are not published."""
+    largest_effect: Annotated[float, Field(ge=0)]
+    """Largest difference of a logit between adapter and base, to hold the other against."""
+    retained: float
+    """Share of the adapter's change of the weights that is left after rounding to 16 bits."""
+
+
 class Manifest(WireModel):
     """The evidence that comes with an adapter."""
 
@@ -73,5 +94,7 @@ class Manifest(WireModel):
     findings: Annotated[tuple[Finding, ...], Field(max_length=64)] = ()
     attempts: Annotated[tuple[AttemptRecord, ...], Field(max_length=256)]
     gpu_seconds: Annotated[float, Field(ge=0)] = 0
+    merged_weights: MergedWeights | None = None
+    """Set when `merged/` is published."""
     environment: dict[str, Any] = Field(default_factory=dict)
     """Hardware the adapter was trained on."""

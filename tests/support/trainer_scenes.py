@@ -6,6 +6,7 @@ Each scene takes and returns plain JSON data. Nothing is asserted here.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from preftrain_api.report import DataReport
 from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData, as_pairs
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit.device import Device, gpu_memory_reported
-from preftrain_trainer.fit.layout import fit
+from preftrain_trainer.fit.layout import Fit, fit
 from preftrain_trainer.model.loading import LoadedModel, load_model
 from preftrain_trainer.places.model_source import FetchedModel
 from preftrain_trainer.progress.board import ProgressBoard
@@ -56,6 +57,7 @@ def training(
     stop_after: int | None = None,
     by_hand: bool = False,
     export: bool = False,
+    samples: str | None = None,
 ) -> dict[str, Any]:
     """Load, train, evaluate, and export on request; errors become data.
 
@@ -70,7 +72,9 @@ def training(
             number.
         stop_after: the step after which the process is asked to end.
         by_hand: compute the held-out likelihoods from plain logits, too.
-        export: write the adapter, and return logits to hold the exported one against.
+        export: write adapter and merged weights, and return logits to hold them against.
+        samples: let base and adapter answer held-out prompts; `slowly` takes 25 seconds a
+            token by the clock, `stopped` is asked to end meanwhile.
     """
     root = Path(folder)
     folder_of_model = make_tiny_model(
@@ -92,7 +96,9 @@ def training(
         if by_hand:
             answer["by_hand"] = _likelihoods_by_hand(model, as_pairs(data.held_out))
         if export:
-            answer["export"] = _export(model, source, root / "adapter")
+            answer["export"] = _export(model, source, data, layout, root)
+        if samples:
+            answer["samples"] = _samples(model, data, spec, layout, samples)
     except TrainerError as error:
         answer["error"] = {
             "type": type(error).__name__,
@@ -129,8 +135,14 @@ class _Scene:
         from preftrain_trainer.evaluation.evaluate import evaluate
         from preftrain_trainer.training.train import train
 
-        def judge() -> Any:
-            return evaluate(model, data, spec, layout, board=self.board, stop=self.stop)
+        margins: list[Any] = []
+        evaluated_at: list[int] = []
+
+        def judge(step: int) -> Any:
+            evaluated_at.append(step)
+            return evaluate(
+                model, data, spec, layout, board=self.board, stop=self.stop, margins=margins.extend
+            )
 
         trained = train(
             model,
@@ -142,9 +154,12 @@ class _Scene:
             stop=self.stop,
             evaluate=judge,
         )
-        evaluation = judge()
+        margins.clear()
+        evaluation = judge(trained.steps)
         answer |= {
+            "margins": [asdict(margin) for margin in margins],
             "steps": trained.steps,
+            "evaluated_at": evaluated_at,
             "rendering": trained.rendering,
             "findings": [finding.plain() for finding in trained.findings],
             "evaluation": evaluation and evaluation.plain(),
@@ -253,11 +268,32 @@ def _answer_by_hand(model: LoadedModel, prompt: str, answer: str) -> tuple[float
     return float(sum(scores[at - 1, ids[at]] for at in range(start, len(ids)))), len(ids) - start
 
 
-def _export(model: LoadedModel, source: FetchedModel, folder: Path) -> dict[str, Any]:
+def merging_in_4_bits(folder: str) -> dict[str, Any]:
+    """Merge an adapter with large weights into a base in 4 bits, as a GPU would hold it."""
+    root = Path(folder)
+    source = FetchedModel(make_tiny_model(root / "model"), f"file://{root}/model", "sha256:tiny")
+    layout = fit(resolved_spec(), 8, CPU)
+    model = load_model(source, resolved_spec(model={"quantization": "NF4"}), layout)
+    _spoil(model, "adapter")
+    pairs = made_pairs(4)
+    report = DataReport(rows=4, train_rows=0, eval_rows=4)
+    data = PreparedData([], pairs, False, f"sha256:{'0' * 64}", report)
+    quantized = {type(value).__name__ for value in model.network.parameters()}
+    answer = _merge(model, source, data, layout, root)
+    full = load_model(source, resolved_spec(), layout)
+    _spoil(full, "adapter")
+    into_full = _merged_check(full, model, source, data, layout, root / "full")
+    return answer | {"parameters": sorted(quantized), "full_weights": into_full}
+
+
+def _export(
+    model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
+) -> dict[str, Any]:
     import torch
 
     from preftrain_trainer.publishing.export import export_adapter
 
+    folder = root / "adapter"
     export_adapter(model, folder, source)
     ids = list(range(5, 25))
     model.network.eval()
@@ -267,7 +303,49 @@ def _export(model: LoadedModel, source: FetchedModel, folder: Path) -> dict[str,
         "ids": ids,
         "logits": logits.tolist(),
         "files": sorted(p.name for p in folder.iterdir()),
+        "merged": _merge(model, source, data, layout, root),
     }
+
+
+def _merge(
+    model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
+) -> dict[str, Any]:
+    folder = root / "merged"
+    checked = _merged_check(model, model, source, data, layout, folder)
+    return {"check": checked, "files": sorted(p.name for p in folder.iterdir())}
+
+
+def _merged_check(
+    merged: LoadedModel,
+    trained: LoadedModel,
+    source: FetchedModel,
+    data: PreparedData,
+    layout: Fit,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write what becomes of `merged`, and hold it against `trained`."""
+    from preftrain_trainer.publishing.fidelity import check_merged
+    from preftrain_trainer.publishing.merging import write_merged
+
+    retained = write_merged(merged, folder, source, layout.precision, shard_bytes=100_000)
+    work = folder.parent / "comparison"
+    return check_merged(trained, folder, data, layout, retained=retained, work=work).plain()
+
+
+def _samples(
+    model: LoadedModel, data: PreparedData, spec: Any, layout: Fit, how: str
+) -> list[dict[str, Any]]:
+    from preftrain_trainer.evaluation.answering import answer_samples
+
+    stop, ticks = StopRequest(), count(0, 25 if how == "slowly" else 0)
+    if how == "stopped":
+        stop.request()
+    model.network.train()
+    side = model.tokenizer.padding_side
+    found = answer_samples(model, data, spec, layout, stop=stop, clock=lambda: float(next(ticks)))
+    assert model.network.training
+    assert model.tokenizer.padding_side == side
+    return [asdict(sample) for sample in found]
 
 
 def _turn(role: str, content: str) -> Message:

@@ -56,6 +56,11 @@ def test_evaluation_matches_a_computation_by_hand(train: Train) -> None:
         fmean(math.log1p(math.exp(-margin)) for margin in margins), abs=1e-4
     )
     assert abs(fmean(margins)) > 0.05
+    assert [pair["row"] for pair in run["margins"]] == list(range(25, 34))
+    assert [pair["margin"] for pair in run["margins"]] == pytest.approx(margins, abs=1e-3)
+    assert [pair["chosen_tokens"] for pair in run["margins"]] == [
+        pair["chosen_tokens"] for pair in pairs
+    ]
 
 
 def test_evaluation_every_few_steps(train: Train) -> None:
@@ -65,6 +70,7 @@ def test_evaluation_every_few_steps(train: Train) -> None:
         "often", members={"training": FAST | {"maxSteps": 4}, "evaluation": {"everySteps": 1}}
     )
     assert often["phases"].count("Evaluating") == 4
+    assert often["evaluated_at"] == [1, 2, 3, 4]
     assert often["end_hash"] == plain["end_hash"]
 
 

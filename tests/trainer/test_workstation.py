@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from preftrain_api.exit_codes import ExitCode
 from preftrain_api.manifest import Manifest
@@ -17,7 +19,14 @@ from preftrain_api.result import TrainResult
 from preftrain_api.wire import ALLOW_FILE
 from support.fake_hub import COMMIT, fake_hub
 from support.tiny_model import make_tiny_model
-from support.trainer_cases import clean_environment, preftrain, run_spec, text_rows, write_rows
+from support.trainer_cases import (
+    clean_environment,
+    job,
+    preftrain,
+    run_spec,
+    text_rows,
+    write_rows,
+)
 
 pytestmark = [pytest.mark.trainer, pytest.mark.slow]
 
@@ -62,9 +71,17 @@ def test_the_example_publishes_a_verifiable_adapter(tmp_path: Path, env: dict[st
     manifest = Manifest.parse(
         json.loads((folder / "manifest.json").read_text()), context={ALLOW_FILE: True}
     )
-    assert {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"} <= {
-        file.path for file in manifest.files
-    }
+    assert {
+        "adapter/README.md",
+        "adapter/adapter_config.json",
+        "adapter/adapter_model.safetensors",
+        "report/curves/loss.png",
+        "report/evaluations.jsonl",
+        "report/margins.jsonl",
+        "report/metrics.jsonl",
+        "report/report.html",
+        "report/samples.jsonl",
+    } <= {file.path for file in manifest.files}
     for file in manifest.files:
         content = (folder / file.path).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
@@ -72,6 +89,8 @@ def test_the_example_publishes_a_verifiable_adapter(tmp_path: Path, env: dict[st
     assert manifest.lineage.pins.model_commit == COMMIT
     adapter_config = json.loads((folder / "adapter" / "adapter_config.json").read_text())
     assert adapter_config["base_model_name_or_path"] == MODEL
+    assert adapter_config["revision"] == COMMIT
+    assert f'base_model: "{MODEL}"' in (folder / "adapter" / "README.md").read_text()
     assert len((folder / "report" / "metrics.jsonl").read_text().splitlines()) == 5
     assert list((tmp_path / "cache" / "preftrain" / "runs").iterdir()) == []
 
@@ -86,6 +105,34 @@ def test_the_example_publishes_a_verifiable_adapter(tmp_path: Path, env: dict[st
 
     assert other.returncode == ExitCode.BAD_SPEC
     assert "r1 holds another run; raise runRevision" in other.stderr
+
+
+@pytest.mark.timeout(SECONDS + 60)
+def test_a_run_that_a_guard_stops_leaves_its_report(tmp_path: Path) -> None:
+    """With curves and reason, and without a manifest: nothing is published."""
+    model = make_tiny_model(tmp_path / "model")
+    weights = load_file(model / "model.safetensors")
+    weights["model.norm.weight"] = np.full_like(weights["model.norm.weight"], np.nan)
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
+    write_rows(tmp_path / "data.jsonl", text_rows(40))
+    manifest = tmp_path / "job.yaml"
+    manifest.write_text(json.dumps(job(tmp_path, training={"maxLength": 128, "maxSteps": 3})))
+
+    ended = preftrain(
+        "run", manifest, env={"XDG_CACHE_HOME": str(tmp_path / "cache")}, timeout_seconds=SECONDS
+    )
+
+    assert ended.returncode == ExitCode.GUARD_STOPPED, ended.stderr
+    (folder,) = (tmp_path / "out").glob("*/tiny/r1")
+    assert not (folder / "manifest.json").exists()
+    assert sorted(path.name for path in (folder / "report").iterdir() if path.is_file()) == [
+        "data_report.json",
+        "metrics.jsonl",
+        "report.html",
+    ]
+    page = (folder / "report" / "report.html").read_text()
+    assert '<span class="badge stopped">Stopped</span>' in page
+    assert "NonFinite" in page
 
 
 @pytest.mark.timeout(180)

@@ -1,7 +1,8 @@
 """One run, in order: what is checked before a GPU is asked for, and what is done with it.
 
     prepare   output -> model -> data -> published already?         (no torch, seconds)
-    train     device -> prepare -> fit -> claim -> model -> train -> evaluate -> export -> publish
+    train     device -> prepare -> fit -> claim -> model -> train -> evaluate -> samples
+              -> export -> report -> publish
 
 Assumes one process, one GPU, one run. A stage is one call into one module, and stages do not
 know each other. One that cannot go on raises a `TrainerError`, whose class is the exit code:
@@ -21,7 +22,7 @@ from pydantic import ValidationError
 
 from preftrain_api.capabilities import unsupported_fields
 from preftrain_api.exit_codes import ExitCode
-from preftrain_api.report import Artifact, AuditReport, GateVerdict, Pins
+from preftrain_api.report import Artifact, AuditReport, Evaluation, GateVerdict, Pins
 from preftrain_api.result import PrepareResult, TrainResult
 from preftrain_api.run_spec import RunSpec
 from preftrain_api.spec import ComputeSpec
@@ -32,17 +33,29 @@ from preftrain_trainer.audit.conduct import audit
 from preftrain_trainer.audit.judge import RefusedData, RefusedTemplate
 from preftrain_trainer.data import load as data
 from preftrain_trainer.data.pairs import LoadedData, PreparedData
-from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
+from preftrain_trainer.errors import (
+    BadSpec,
+    DataRefused,
+    GuardStopped,
+    ModelUnavailable,
+    Preempted,
+    TrainerError,
+)
 from preftrain_trainer.evaluation import gates
+from preftrain_trainer.evaluation.history import EVALUATIONS, note_evaluation
+from preftrain_trainer.evaluation.margins import PairMargin
 from preftrain_trainer.fit import layout as fit
 from preftrain_trainer.places import opening as places
 from preftrain_trainer.places.model_source import fetch_model, pin_model
 from preftrain_trainer.places.source import Source
 from preftrain_trainer.places.store import Fencing, ObjectStore, probe
 from preftrain_trainer.progress.board import ProgressBoard
+from preftrain_trainer.publishing.card import CARD, card
 from preftrain_trainer.publishing.claim import take_claim
 from preftrain_trainer.publishing.evidence import Evidence
 from preftrain_trainer.publishing.publish import adopt, publish
+from preftrain_trainer.report.content import Outcome
+from preftrain_trainer.report.writing import leave_report, write_report
 from preftrain_trainer.stop import StopRequest
 from preftrain_trainer.workspace import Workspace
 
@@ -142,35 +155,92 @@ def train(
     base = fetch_model(prepared.model, spec.model, prepared.pins.model_commit or "")
     stop.check()
     model.prepare_environment(found, workspace.cache)
-    from preftrain_trainer.evaluation import evaluate
-    from preftrain_trainer.publishing import export
+    from preftrain_trainer.evaluation import answering, evaluate
+    from preftrain_trainer.publishing import export, fidelity, merging
     from preftrain_trainer.training import train as training
 
     loaded = model.load_model(base, spec, layout)
     stop.check()
-    judge = partial(evaluate.evaluate, loaded, pairs, spec, layout, board=board, stop=stop)
-    trained = training.train(
-        loaded, pairs, spec, layout, work=workspace.work, board=board, stop=stop, evaluate=judge
-    )
-    evaluation = judge()
-    stop.check()
-    verdicts = gates.judge(evaluation, spec)
-    withheld = gates.withheld(verdicts, spec)
-    board.phase("Exporting")
-    export.export_adapter(loaded, workspace.adapter, base)
-    stop.check()
-
-    board.phase("Publishing")
-    resolved = layout.resolved() | {"rendering": trained.rendering}
-    seconds = time.monotonic() - started
-    gpu_seconds = seconds if found.kind == "GPU" else 0.0
-    evidence = Evidence(
+    about = partial(
+        Evidence,
         run=run,
         pins=prepared.pins,
         spec_hash=prepared.spec_hash,
         data_report=pairs.report,
-        resolved=resolved,
         versions=versions.versions(),
+        holder=workspace.holder,
+    )
+    margins: list[PairMargin] = []
+
+    def judge(step: int) -> Evaluation | None:
+        margins.clear()
+        return note_evaluation(
+            workspace.report / EVALUATIONS,
+            step,
+            evaluate.evaluate(
+                loaded, pairs, spec, layout, board=board, stop=stop, margins=margins.extend
+            ),
+        )
+
+    def taken() -> tuple[float, float]:
+        seconds = time.monotonic() - started
+        return seconds, seconds if found.kind == "GPU" else 0.0
+
+    try:
+        trained = training.train(
+            loaded, pairs, spec, layout, work=workspace.work, board=board, stop=stop, evaluate=judge
+        )
+        evaluation = judge(trained.steps)
+    except Preempted:
+        raise
+    except TrainerError as error:
+        ended = board.snapshot()
+        seconds, gpu_seconds = taken()
+        evidence = about(
+            resolved=layout.resolved(),
+            environment=versions.environment(found),
+            created=datetime.now(UTC),
+            steps=ended.step,
+            metrics=ended.metrics,
+            findings=ended.findings,
+            evaluation=None,
+            gates=(),
+            withheld=True,
+            seconds=seconds,
+            gpu_seconds=gpu_seconds,
+        )
+        outcome: Outcome = "Stopped" if isinstance(error, GuardStopped) else "Failed"
+        write_report(workspace.report, evidence, outcome, str(error), ended.total_steps)
+        leave_report(workspace.report, store, claim)
+        raise
+    stop.check()
+    samples = answering.answer_samples(loaded, pairs, spec, layout, stop=stop)
+    stop.check()
+    verdicts = gates.judge(evaluation, spec)
+    board.phase("Exporting")
+    export.export_adapter(loaded, workspace.adapter, base)
+    folders = {"report": workspace.report, "adapter": workspace.adapter}
+    merged = None
+    if spec.output.merged_weights and not gates.withheld(verdicts, spec):
+        stop.check()
+        retained = merging.write_merged(
+            loaded, workspace.merged, base, layout.precision, between=stop.check
+        )
+        checked = fidelity.check_merged(
+            loaded, workspace.merged, pairs, layout, retained=retained, work=workspace.comparison
+        )
+        verdicts = (*verdicts, fidelity.verdict(checked))
+        if verdicts[-1].passed:
+            merged = checked
+            folders["merged"] = workspace.merged
+    stop.check()
+    withheld = gates.withheld(verdicts, spec)
+
+    board.phase("Publishing")
+    resolved = layout.resolved() | {"rendering": trained.rendering}
+    seconds, gpu_seconds = taken()
+    evidence = about(
+        resolved=resolved,
         environment=versions.environment(found, trained.peak_gpu_bytes),
         created=datetime.now(UTC),
         steps=trained.steps,
@@ -179,22 +249,36 @@ def train(
         evaluation=evaluation,
         gates=verdicts,
         withheld=withheld,
-        holder=workspace.holder,
+        merged=merged,
         seconds=seconds,
         gpu_seconds=gpu_seconds,
+    )
+    (workspace.adapter / CARD).write_text(card(evidence), encoding="utf-8")
+    write_report(
+        workspace.report,
+        evidence,
+        "Withheld" if withheld else "Published",
+        _gates_missed(verdicts) if withheld else "",
+        trained.total_steps,
+        tuple(margins),
+        samples,
     )
     artifact = publish(
         store,
         claim,
         prepared.fencing,
-        folders={"report": workspace.report, "adapter": workspace.adapter},
+        folders=folders,
         describe=evidence.manifest,
         withheld=withheld,
         stop=stop,
     )
     board.phase("Done")
     result = TrainResult(
-        message=_gates_missed(verdicts, artifact) if withheld else "",
+        message=(
+            f"{_gates_missed(verdicts)}; the adapter is kept for inspection at {artifact.uri}"
+            if withheld
+            else ""
+        ),
         step=trained.steps,
         total_steps=trained.total_steps,
         first_step_time=trained.first_step_time,
@@ -276,10 +360,9 @@ def _require_pins(expected: Pins | None, found: Pins) -> None:
         )
 
 
-def _gates_missed(verdicts: tuple[GateVerdict, ...], artifact: Artifact) -> str:
-    missed = "; ".join(
+def _gates_missed(verdicts: tuple[GateVerdict, ...]) -> str:
+    return "; ".join(
         f"{gate.metric} is {gate.value:.4g}, not {gate.operator} {gate.threshold:g}"
         for gate in verdicts
         if not gate.passed
     )
-    return f"{missed}; the adapter is kept for inspection at {artifact.uri}"

@@ -18,7 +18,7 @@ class Workspace:
     """Where a run finds and leaves things.
 
     Attributes:
-        work: scratch of this attempt: `adapter/`, `report/`, `checkpoints/`, `data/`.
+        work: scratch of this attempt: `adapter/`, `report/`, `checkpoints/`, `data/`, `merged/`.
         cache: downloads that may outlive the attempt.
         secrets: one folder a place, one file a key.
         volumes: one mounted volume a place.
@@ -59,6 +59,16 @@ class Workspace:
     def report(self) -> Path:
         """The folder that is published as `report/`."""
         return self.work / "report"
+
+    @property
+    def merged(self) -> Path:
+        """The folder that is published as `merged/` when that is asked for."""
+        return self.work / "merged"
+
+    @property
+    def comparison(self) -> Path:
+        """Scratch of the check of merged weights; never published."""
+        return self.work / "comparison"
 
     @property
     def checkpoints(self) -> Path:

@@ -75,6 +75,9 @@ class EvaluationSpec(WireModel):
     gates: Annotated[tuple[Gate, ...], Field(max_length=16)] | None = None
     """All must hold. Default, with at least 100 held-out pairs: the lower end of the 95 %
     Wilson interval of reward accuracy is above 0.5."""
+    samples: Annotated[int, Field(ge=0, le=16)] = 4
+    """Held-out prompts that the base model and the adapter answer for the report, which then holds
+    text of the data set; 0 for none. Default: 4."""
 
 
 class CheckpointSpec(PlaceFields):

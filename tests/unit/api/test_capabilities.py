@@ -23,7 +23,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "evaluation.earlyStopping": {"evaluation": {"earlyStopping": {}}},
     "checkpoint: saving": {"checkpoint": {"everySteps": 5}},
     "checkpoint.uri": {"checkpoint": {"uri": "s3://elsewhere/checkpoints"}},
-    "output.mergedWeights": {"output": {"mergedWeights": True}},
     "managedBy": {"managedBy": "kueue.x-k8s.io/multikueue"},
 }
 

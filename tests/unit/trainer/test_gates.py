@@ -7,6 +7,7 @@ import pytest
 from preftrain_api.report import Evaluation
 from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.evaluation.gates import judge, require_held_out, withheld
+from preftrain_trainer.evaluation.statistics import wilson_interval
 from support.specs import resolved_spec
 
 
@@ -62,6 +63,52 @@ def test_a_gate_compares_its_metric_as_written(
     spec = resolved_spec(evaluation={"gates": [gate]})
     (verdict,) = judge(evaluation(pairs=5), spec)
     assert verdict.passed is passed
+
+
+VALUES = {
+    "RewardAccuracy": 0.62,
+    "RewardAccuracyLowerBound": 0.52,
+    "RewardMargin": 0.4,
+    "EvalLoss": 0.6,
+    "ChosenLogRatio": -2.0,
+}
+PASSES = {
+    # operator: below the threshold, at it, above it
+    "GreaterThan": (False, False, True),
+    "AtLeast": (False, True, True),
+    "LessThan": (True, False, False),
+    "AtMost": (True, True, False),
+}
+
+
+@pytest.mark.parametrize("metric", VALUES)
+@pytest.mark.parametrize("operator", PASSES)
+def test_every_operator_on_every_metric(metric: str, operator: str) -> None:
+    """With the value below the threshold, exactly at it, and above it; the verdict says both."""
+    value = VALUES[metric]
+    found = []
+    for threshold in (value + 0.01, value, value - 0.01):
+        gate = {"metric": metric, "operator": operator, "threshold": threshold}
+        (verdict,) = judge(evaluation(), resolved_spec(evaluation={"gates": [gate]}))
+        assert (verdict.metric, verdict.operator) == (metric, operator)
+        assert (verdict.value, verdict.threshold) == (value, threshold)
+        found.append(verdict.passed)
+    assert tuple(found) == PASSES[operator]
+
+
+def test_the_default_gate_is_the_lower_end_of_the_interval_above_chance() -> None:
+    """60 of 100 pairs pass and 59 do not: the 95 % Wilson interval of 59 reaches below 0.5."""
+    for right, passed in ((60, True), (59, False)):
+        low, high = wilson_interval(right, 100)
+        judged = judge(
+            evaluation(reward_accuracy=right / 100, accuracy_low=low, accuracy_high=high),
+            resolved_spec(),
+        )
+        assert [verdict.passed for verdict in judged] == [passed]
+        assert (judged[0].metric, judged[0].operator) == (
+            "RewardAccuracyLowerBound",
+            "GreaterThan",
+        )
 
 
 def test_one_failed_gate_withholds_the_adapter() -> None:

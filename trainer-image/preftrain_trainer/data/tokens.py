@@ -56,6 +56,8 @@ class Tokenized:
     """Pairs that can be trained on, and what was left out."""
 
     pairs: tuple[TokenizedPair, ...]
+    rows: tuple[int, ...]
+    """Number of each pair's row in the source."""
     rendering: Rendering
     findings: tuple[Finding, ...]
 
@@ -115,7 +117,9 @@ class Tokenization:
             between()
             for pair, tokenized in zip(chunk, render(chunk), strict=True):
                 sieve.put(pair.row, tokenized)
-        return Tokenized(tuple(sieve.kept), rendering, tuple(self._judge(sieve, len(pairs))))
+        return Tokenized(
+            tuple(sieve.kept), tuple(sieve.rows), rendering, tuple(self._judge(sieve, len(pairs)))
+        )
 
     def _judge(self, sieve: "_Sieve", rows: int) -> Iterator[Finding]:
         limits = self.audit.thresholds or AuditThresholds()
@@ -238,6 +242,7 @@ class _Sieve:
 
     def __init__(self, max_length: int, end_marks: frozenset[int]) -> None:
         self.kept: list[TokenizedPair] = []
+        self.rows: list[int] = []
         self.dropped: dict[str, list[int]] = {}
         self._max_length = max_length
         self._end_marks = end_marks
@@ -246,6 +251,7 @@ class _Sieve:
         problem = self._problem(pair)
         if problem is None:
             self.kept.append(pair)
+            self.rows.append(row)
         else:
             self.dropped.setdefault(problem.name, []).append(row)
 

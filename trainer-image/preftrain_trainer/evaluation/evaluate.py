@@ -4,7 +4,7 @@ Reward accuracy and margin compare the model with its adapter to the same model 
 whole answers; no figure here is used for training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -12,6 +12,7 @@ from preftrain_api.report import Evaluation
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import TokenizedPair, tokenization_of
+from preftrain_trainer.evaluation.margins import PairMargin, margins_of
 from preftrain_trainer.evaluation.statistics import wilson_interval
 from preftrain_trainer.fit.device import gpu_memory_reported
 from preftrain_trainer.fit.layout import Fit
@@ -30,10 +31,12 @@ def evaluate(
     *,
     board: ProgressBoard,
     stop: StopRequest,
+    margins: Callable[[tuple[PairMargin, ...]], None] | None = None,
 ) -> Evaluation | None:
     """Figures on the held-out pairs; None when nothing is held out.
 
     The model must have been through `train`, which adds the scoring head of the library.
+    `margins`, if given, takes how every single pair was judged.
 
     Raises:
         Preempted: the process was asked to end.
@@ -44,22 +47,26 @@ def evaluate(
     training = spec.training or TrainingSpec()
     before = board.snapshot()
     board.phase("Evaluating")
-    pairs = (
-        tokenization_of(model.tokenizer, model.end_marks, training.max_length, spec.dataset)
-        .tokenize(as_pairs(data.held_out), data.conversational, between=stop.check)
-        .pairs
-    )
+    tokenized = tokenization_of(
+        model.tokenizer, model.end_marks, training.max_length, spec.dataset
+    ).tokenize(as_pairs(data.held_out), data.conversational, between=stop.check)
     network, collate = model.network, _collator(model, layout, training.max_length)
+    rows: list[int] = []
     policy: list[PairLikelihood] = []
     reference: list[PairLikelihood] = []
     with evaluating(network), gpu_memory_reported("evaluating"):
-        for batch in _batches(pairs, layout.eval_batch_size):
+        for positions in _batches(tokenized.pairs, layout.eval_batch_size):
             stop.check()
+            batch = [tokenized.pairs[position] for position in positions]
+            rows += [tokenized.rows[position] for position in positions]
             policy += pair_likelihoods(network, collate, batch, layout)
             with network.disable_adapter():
                 reference += pair_likelihoods(network, collate, batch, layout)
-    result = summarize(policy, reference, method_of(spec.method).objective(spec.method))
+    objective = method_of(spec.method).objective(spec.method)
+    result = summarize(policy, reference, objective)
     board.evaluated(result)
+    if margins is not None:
+        margins(margins_of(rows, policy, reference, objective.beta))
     if before.step < before.total_steps:
         board.phase(before.phase)
     return result
@@ -109,7 +116,7 @@ def _collator(model: LoadedModel, layout: Fit, max_length: int) -> Any:
     )
 
 
-def _batches(pairs: Sequence[TokenizedPair], size: int) -> list[Sequence[TokenizedPair]]:
-    """Batches of similar lengths, longest first, so that too little memory shows at once."""
-    ordered = sorted(pairs, key=lambda pair: pair.length, reverse=True)
+def _batches(pairs: Sequence[TokenizedPair], size: int) -> list[Sequence[int]]:
+    """Positions of similar lengths, longest first, so that too little memory shows at once."""
+    ordered = sorted(range(len(pairs)), key=lambda at: pairs[at].length, reverse=True)
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]

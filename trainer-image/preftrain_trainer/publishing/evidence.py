@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from preftrain_api.manifest import AttemptRecord, Lineage, Manifest, ManifestFile
+from preftrain_api.manifest import (
+    AttemptRecord,
+    Lineage,
+    Manifest,
+    ManifestFile,
+    MergedWeights,
+)
 from preftrain_api.report import DataReport, Evaluation, Finding, GateVerdict, Metrics, Pins
 from preftrain_api.run_spec import RunSpec
 from preftrain_api.spec import PreferenceTrainingJobSpec
@@ -33,6 +39,8 @@ class Evidence:
     """How long the attempt took."""
     gpu_seconds: float
     """How long it held a GPU."""
+    merged: MergedWeights | None = None
+    """How merged weights compare to the adapter, when they are published with it."""
 
     def manifest(self, files: tuple[ManifestFile, ...]) -> Manifest:
         """The manifest that lists `files`."""
@@ -63,6 +71,7 @@ class Evidence:
                 ),
             ),
             gpu_seconds=self.gpu_seconds,
+            merged_weights=self.merged,
             environment=self.environment,
         )
 

@@ -53,7 +53,7 @@ def train(
     work: Path,
     board: ProgressBoard,
     stop: StopRequest,
-    evaluate: Callable[[], Evaluation | None] | None = None,
+    evaluate: Callable[[int], Evaluation | None] | None = None,
 ) -> Trained:
     """Train the adapter of `model` in place as the resolved `spec` says.
 
@@ -65,7 +65,7 @@ def train(
         work: folder with `report/`, to which `metrics.jsonl` is written.
         board: shows the progress.
         stop: ends training at the next micro-batch; must not interrupt it elsewhere.
-        evaluate: called every `evaluation.everySteps` steps.
+        evaluate: called with the step every `evaluation.everySteps` steps.
 
     Raises:
         DataRefused: too many pairs cannot be used at this length.
@@ -108,7 +108,7 @@ def _run(
     work: Path,
     board: ProgressBoard,
     stop: StopRequest,
-    evaluate: Callable[[], Evaluation | None] | None,
+    evaluate: Callable[[int], Evaluation | None] | None,
 ) -> Trained:
     from preftrain_trainer.training.periodic import PeriodicEvaluation
     from preftrain_trainer.training.reporter import StepReporter

@@ -1,0 +1,63 @@
+"""How every held-out pair was judged, as a file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from preftrain_api.report import Evaluation
+from preftrain_trainer.evaluation.history import note_evaluation
+from preftrain_trainer.evaluation.margins import margins_of, write_margins
+from preftrain_trainer.model.likelihood import PairLikelihood
+
+
+def test_margins_are_beta_times_log_ratios_in_the_order_of_the_rows() -> None:
+    """However the pairs were batched; rows of one source row keep their order."""
+    policy = [
+        PairLikelihood(-10.0, -30.0, 4, 9),
+        PairLikelihood(-5.0, -6.0, 2, 3),
+        PairLikelihood(-7.0, -8.0, 5, 6),
+    ]
+    reference = [
+        PairLikelihood(-12.0, -28.0, 4, 9),
+        PairLikelihood(-5.0, -5.0, 2, 3),
+        PairLikelihood(-7.0, -9.0, 5, 6),
+    ]
+    first, second, third = margins_of([7, 3, 7], policy, reference, beta=0.5)
+    assert (first.row, second.row, third.row) == (3, 7, 7)
+    assert (second.chosen_reward, second.rejected_reward, second.margin) == (1.0, -1.0, 2.0)
+    assert (second.chosen_tokens, second.rejected_tokens) == (4, 9)
+    assert third.margin == -0.5
+
+
+def test_the_file_holds_a_line_a_pair_and_no_text(tmp_path: Path) -> None:
+    """Figures and row numbers alone."""
+    likelihood = PairLikelihood(-1.0, -2.0, 1, 2)
+    write_margins(tmp_path / "margins.jsonl", margins_of([1], [likelihood], [likelihood], 0.1))
+    (line,) = (tmp_path / "margins.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "row": 1,
+        "chosen_reward": 0.0,
+        "rejected_reward": 0.0,
+        "margin": 0.0,
+        "chosen_tokens": 1,
+        "rejected_tokens": 2,
+    }
+
+
+def test_evaluations_are_noted_with_their_step(tmp_path: Path) -> None:
+    """One line each, and the evaluation goes on as it came."""
+    path = tmp_path / "evaluations.jsonl"
+    found = Evaluation(
+        pairs=3, reward_accuracy=1, accuracy_low=0.4, accuracy_high=1, reward_margin=0.2
+    )
+    assert note_evaluation(path, 5, found) is found
+    note_evaluation(path, 10, found)
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [5, 10]
+    assert json.loads(path.read_text().splitlines()[0])["rewardMargin"] == pytest.approx(0.2)
+
+
+def test_a_run_without_held_out_pairs_has_no_evaluations(tmp_path: Path) -> None:
+    """No file is better than an empty one."""
+    assert note_evaluation(tmp_path / "evaluations.jsonl", 5, None) is None
+    assert list(tmp_path.iterdir()) == []
