@@ -26,7 +26,7 @@ REFUSED: dict[str, dict[str, Any]] = {
         "dataset": {"audit": {"thresholds": {"contradictions": 0.1}}}
     },
     "training.precomputeReference": {"training": {"precomputeReference": True}},
-    "guards": {"guards": [{"name": "Entropy"}]},
+    "guards: Stall": {"guards": [{"name": "Stall", "action": "Stop"}]},
     "evaluation.earlyStopping": {"evaluation": {"earlyStopping": {}}},
     "checkpoint: saving": {"checkpoint": {"everySteps": 5}},
     "checkpoint.uri": {"checkpoint": {"uri": "s3://elsewhere/checkpoints"}},
