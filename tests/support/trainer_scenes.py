@@ -20,6 +20,7 @@ from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
 from preftrain_trainer.stop import StopRequest
 from support.specs import resolved_spec
+from support.taught_model import teach
 from support.tiny_model import CHATML, make_tiny_model
 
 CPU = Device("CPU", "test", bf16=False)
@@ -56,6 +57,7 @@ def training(
     stop_after: int | None = None,
     by_hand: bool = False,
     export: bool = False,
+    taught: bool = False,
 ) -> dict[str, Any]:
     """Load, train, evaluate, and export on request; errors become data.
 
@@ -71,6 +73,7 @@ def training(
         stop_after: the step after which the process is asked to end.
         by_hand: compute the held-out likelihoods from plain logits, too.
         export: write the adapter, and return logits to hold the exported one against.
+        taught: let the model learn to answer first, so that it has something to lose.
     """
     root = Path(folder)
     folder_of_model = make_tiny_model(
@@ -80,6 +83,8 @@ def training(
     spec = resolved_spec(**members)
     pairs = made_pairs(rows + held_out, conversational=conversational)
     report = DataReport(rows=len(pairs), train_rows=rows, eval_rows=held_out)
+    if taught:
+        teach(folder_of_model, as_pairs(pairs))
     data = PreparedData(pairs[:rows], pairs[rows:], conversational, f"sha256:{'0' * 64}", report)
     scene = _Scene(stop_after)
     answer: dict[str, Any] = {"error": None}
@@ -99,6 +104,7 @@ def training(
             "code": int(error.exit_code),
             "message": str(error),
         }
+    answer["board_findings"] = [finding.plain() for finding in scene.board.snapshot().findings]
     answer["records"] = [asdict(record) for record in scene.records]
     answer["phases"] = scene.phases
     return answer
