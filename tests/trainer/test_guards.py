@@ -40,7 +40,7 @@ def test_a_healthy_run_is_left_in_peace(train: Train) -> None:
     """It learns as well, on the same pairs."""
     run = train(members={"training": GENTLE}, rows=64, taught=True)
     assert run["error"] is None
-    assert run["evaluation"]["rewardAccuracy"] == 1.0
+    assert run["records"][-1]["reward_accuracy"] == 1.0
     assert names(run["findings"]) == set()
 
 
@@ -53,4 +53,7 @@ def test_a_collapse_ends_the_run_where_it_is_asked_to(train: Train) -> None:
     assert "lower training.learningRate" in run["error"]["message"]
     assert "no adapter is published" in run["error"]["message"]
     assert len(run["records"]) < STEPS
-    assert run["board_findings"][-1]["severity"] == "Error"
+    ending = [finding for finding in run["board_findings"] if finding["severity"] == "Error"]
+    assert [(finding["name"], finding["step"]) for finding in ending] == [
+        ("TokenAccuracy", len(run["records"]))
+    ]

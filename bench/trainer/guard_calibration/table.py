@@ -13,7 +13,7 @@ from preftrain_api.guards import GUARD_DEFAULTS, GUARD_NAMES
 from preftrain_api.spec import GuardRule
 from preftrain_api.spec.quality import GuardName
 from preftrain_trainer.guards.book import GuardBook
-from preftrain_trainer.guards.table import GUARDS
+from preftrain_trainer.guards.table import GUARDS, guards_of
 from preftrain_trainer.progress.records import StepRecord
 
 COLLAPSE: Final[tuple[GuardName, ...]] = ("TokenAccuracy", "Entropy", "Displacement")
@@ -110,12 +110,18 @@ def count(
 def report(outcomes: Sequence[Outcome], thresholds: Mapping[GuardName, float]) -> str:
     """The tables, as Markdown."""
     heard = [(outcome, replay(outcome, thresholds)) for outcome in outcomes]
+    judged = {
+        name
+        for outcome in outcomes
+        for name, guard in guards_of(outcome.facts).items()
+        if guard.on_evaluation is None
+    }
     parts = [_runs_table(outcomes), _header("group", "guard")]
     for group in GROUPS:
         of_group = [(outcome, said) for outcome, said in heard if outcome.run.group == group]
         rows: list[tuple[str, Sequence[GuardName]]] = [
             ("any of the three collapse guards", COLLAPSE),
-            *((name, (name,)) for name in GUARDS if name not in ("Overfit", "InvertedLabels")),
+            *((name, (name,)) for name in GUARDS if name in judged),
         ]
         parts += [_row((group, label), of_group, names) for label, names in rows]
     parts.append(f"\nThresholds on the calibration runs:\n\n{_header('guard', 'threshold')}")

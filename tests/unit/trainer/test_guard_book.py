@@ -36,7 +36,7 @@ EVALUATION = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     method=st.sampled_from(["DPO", "KTO", "ORPO"]),
     steps=st.lists(RECORD, min_size=1, max_size=60),
@@ -56,7 +56,7 @@ def test_no_figures_whatever_make_a_guard_fail(
     json.dumps(book.state(), allow_nan=False)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     method=st.sampled_from(["DPO", "KTO", "ORPO"]),
     seed=st.integers(0, 5),

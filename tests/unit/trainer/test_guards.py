@@ -235,6 +235,8 @@ def test_a_deep_fall_is_told_and_is_grave_only_with_a_second_sign() -> None:
     )
     stop = {"name": "Displacement", "action": "Stop"}
     assert [severity for *_, severity in said(fallen, FACTS, stop)] == ["Warning"]
+    unknown = spoilt(fallen, 1, token_accuracy=always(None), entropy=always(None))
+    assert [severity for *_, severity in said(unknown, FACTS, stop)] == ["Warning"]
     for sign in ({"token_accuracy": always(0.3)}, {"entropy": always(6.0)}):
         both = said(spoilt(fallen, 40, **sign), FACTS, stop)
         assert ("Displacement", "Error") in [entry[1:] for entry in both]
