@@ -73,7 +73,6 @@ def spread(options: argparse.Namespace) -> None:
         subprocess.Popen(
             [sys.executable, __file__],
             env=environment | {ORDERS: json.dumps(_plain(_orders(options, number, deadline)))},
-            cwd=options.out,
         )
         for number in range(options.processes)
     ]
@@ -143,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grace-seconds", type=float, default=15, help="after the budget, before processes end"
     )
-    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--max-length", type=int, default=512)
     parser.add_argument("--runs", type=int, help="at most so many runs")
     parser.add_argument("--device", choices=("GPU", "CPU"), default="GPU")

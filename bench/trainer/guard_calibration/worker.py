@@ -29,7 +29,7 @@ from preftrain_trainer.data.load import load
 from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import TokenizedPair, tokenization_of
 from preftrain_trainer.errors import TrainerError
-from preftrain_trainer.fit.device import find_device
+from preftrain_trainer.fit.device import Device, find_device
 from preftrain_trainer.fit.layout import Fit, fit
 from preftrain_trainer.guards.rules import facts_of
 from preftrain_trainer.guards.table import GUARDS
@@ -98,8 +98,9 @@ def work(orders: Orders) -> int:
     first = PlannedRun(0, "First", 0, 1e-4, 0.1, ("Sigmoid",))
     spec = _spec(orders, first)
     device = find_device(spec.compute or ComputeSpec())
-    loading.prepare_environment(device, orders.out / "caches" / str(orders.number))
-    layout = fit(spec, TRAIN_PAIRS, device)
+    caches = Path(tempfile.gettempdir()) / "guard-calibration" / str(orders.number)
+    loading.prepare_environment(device, caches)
+    layout = _layout(spec, TRAIN_PAIRS, device)
     source = FetchedModel(orders.model, f"file://{orders.model}", "calibration")
     model = loading.load_model(source, spec, layout)
     sets: dict[DataSet, _Pairs] = {}
@@ -125,7 +126,7 @@ def work(orders: Orders) -> int:
     return 0
 
 
-def _make(orders: Orders, run: PlannedRun, model: Any, pairs: _Pairs, device: Any) -> Outcome:
+def _make(orders: Orders, run: PlannedRun, model: Any, pairs: _Pairs, device: Device) -> Outcome:
     from preftrain_trainer.training.train import chosen_tokens, train
 
     started = time.time()
@@ -133,10 +134,10 @@ def _make(orders: Orders, run: PlannedRun, model: Any, pairs: _Pairs, device: An
     chance = random.Random(run.seed)  # noqa: S311  # no secret is made
     train_pairs = as_pairs(pairs.data.train)
     data = replace(pairs.data, train=chance.sample(train_pairs, min(TRAIN_PAIRS, len(train_pairs))))
-    layout = fit(spec, len(data.train), device)
+    layout = _layout(spec, len(data.train), device)
     _reset_adapter(model, run.seed)
     board, stop = ProgressBoard("calibration"), StopRequest()
-    with tempfile.TemporaryDirectory(dir=orders.out) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         train(model, data, spec, layout, work=Path(folder), board=board, stop=stop)
         text = (Path(folder) / "report" / "metrics.jsonl").read_text(encoding="utf-8")
     records = tuple(json.loads(line) for line in text.splitlines())
@@ -148,7 +149,7 @@ def _make(orders: Orders, run: PlannedRun, model: Any, pairs: _Pairs, device: An
         expected=None,
     )
     health, accuracy = _health(model, pairs, spec, layout, records)
-    gc.collect()
+    _give_memory_back()
     return Outcome(run, facts, records, health, accuracy, time.time() - started)
 
 
@@ -237,6 +238,19 @@ def _spec(orders: Orders, run: PlannedRun) -> PreferenceTrainingJobSpec:
         **run.members(orders.steps, orders.max_length),
     }
     return resolve(PreferenceTrainingJobSpec.parse(raw, context={ALLOW_FILE: True}))
+
+
+def _layout(spec: PreferenceTrainingJobSpec, pairs: int, device: Device) -> Fit:
+    """Without gradient checkpointing: a small model has memory to spare, and no time."""
+    return replace(fit(spec, pairs, device), gradient_checkpointing=False)
+
+
+def _give_memory_back() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _reset_adapter(model: Any, seed: int) -> None:
