@@ -38,8 +38,8 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
         yield "method.dpo.ldAlpha is not available in this release; remove it"
     if training and training.precompute_reference:
         yield "training.precomputeReference is not available in this release; remove it"
-    if spec.guards:
-        yield "guards is not available in this release; remove it"
+    if any(rule.name == "Stall" and rule.action == "Stop" for rule in spec.guards or ()):
+        yield "guards: Stall cannot end a process that hangs; give it the action Warn"
     if spec.evaluation and spec.evaluation.early_stopping:
         yield "evaluation.earlyStopping is not available in this release; remove it"
     checkpoint = spec.checkpoint

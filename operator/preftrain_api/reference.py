@@ -7,6 +7,7 @@ from preftrain_api.crd.definition import COLUMNS, custom_resource_definition
 from preftrain_api.crd.rules import NAME_RULE, RERUN_RULE
 from preftrain_api.exit_codes import ExitCode
 from preftrain_api.group import API_VERSION, CATEGORY, KIND, MAX_NAME_CHARACTERS, SHORT_NAME
+from preftrain_api.guards import GUARD_DEFAULTS, GuardDefaults
 from preftrain_api.reasons import REASON_OF_EXIT_CODE, ConditionType, Reason
 from preftrain_api.spec import FREE_FIELDS, FROZEN_FIELDS
 from preftrain_api.wire import CelRule
@@ -33,6 +34,7 @@ def pages() -> dict[str, str]:
     return {
         "docs/reference/preferencetrainingjob.md": _resource_page(),
         "docs/reference/exit-codes.md": _exit_code_page(),
+        "docs/reference/guards.md": _guard_page(),
         "docs/reference/reasons.md": _reason_page(),
     }
 
@@ -192,3 +194,26 @@ def _reason_page() -> str:
         f"The conditions of a job are {types}. Each has one of these reasons; the list is closed, "
         "so scripts may rely on it.\n\n| reason | meaning |\n|---|---|\n" + rows
     )
+
+
+def _guard_page() -> str:
+    rows = "".join(
+        f"| `{name}` | {_cell(guard.watches)} | {', '.join(guard.methods)} | "
+        f"{_number(guard.threshold)} | {_stop(guard)} | {_cell(guard.unit)} | `{guard.action}` | "
+        f"{_cell(guard.source)} |\n"
+        for name, guard in GUARD_DEFAULTS.items()
+    )
+    return (
+        f"# Guards\n\n{_GENERATED}"
+        "What watches a run, from where on, and what follows. `spec.guards` names a guard and "
+        "gives it another threshold or action. With `Warn` a finding appears in the status, in the "
+        "manifest, in `report/metrics.jsonl` and as `preftrain_guard_findings_total`; with `Stop` "
+        "the run also ends with exit code 76 where the column *stops at* says. Another threshold "
+        "moves that in proportion. Why each guard is as it is: `docs/explanation/guards.md`.\n\n"
+        "| guard | watches | methods | threshold | stops at | unit | action | source |\n"
+        "|---|---|---|---|---|---|---|---|\n" + rows
+    )
+
+
+def _stop(guard: GuardDefaults) -> str:
+    return "the threshold" if guard.stop == guard.threshold else _number(guard.stop)

@@ -21,6 +21,7 @@ from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
 from preftrain_trainer.stop import StopRequest
 from support.specs import resolved_spec
+from support.taught_model import teach
 from support.tiny_model import CHATML, make_tiny_model
 
 CPU = Device("CPU", "test", bf16=False)
@@ -58,6 +59,7 @@ def training(
     by_hand: bool = False,
     export: bool = False,
     samples: str | None = None,
+    taught: bool = False,
 ) -> dict[str, Any]:
     """Load, train, evaluate, and export on request; errors become data.
 
@@ -75,6 +77,7 @@ def training(
         export: write adapter and merged weights, and return logits to hold them against.
         samples: let base and adapter answer held-out prompts; `slowly` takes 25 seconds a
             token by the clock, `stopped` is asked to end meanwhile.
+        taught: let the model learn to answer first, so that it has something to lose.
     """
     root = Path(folder)
     folder_of_model = make_tiny_model(
@@ -84,6 +87,8 @@ def training(
     spec = resolved_spec(**members)
     pairs = made_pairs(rows + held_out, conversational=conversational)
     report = DataReport(rows=len(pairs), train_rows=rows, eval_rows=held_out)
+    if taught:
+        teach(folder_of_model, as_pairs(pairs))
     data = PreparedData(pairs[:rows], pairs[rows:], conversational, f"sha256:{'0' * 64}", report)
     scene = _Scene(stop_after)
     answer: dict[str, Any] = {"error": None}
@@ -105,6 +110,7 @@ def training(
             "code": int(error.exit_code),
             "message": str(error),
         }
+    answer["board_findings"] = [finding.plain() for finding in scene.board.snapshot().findings]
     answer["records"] = [asdict(record) for record in scene.records]
     answer["phases"] = scene.phases
     return answer

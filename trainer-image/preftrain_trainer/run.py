@@ -45,6 +45,7 @@ from preftrain_trainer.evaluation import gates
 from preftrain_trainer.evaluation.history import EVALUATIONS, note_evaluation
 from preftrain_trainer.evaluation.margins import PairMargin
 from preftrain_trainer.fit import layout as fit
+from preftrain_trainer.guards.admission import refuse_inadmissible
 from preftrain_trainer.places import opening as places
 from preftrain_trainer.places.model_source import fetch_model, pin_model
 from preftrain_trainer.places.source import Source
@@ -94,6 +95,8 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     if unsupported:
         raise BadSpec("; ".join(f"spec.{sentence}" for sentence in unsupported))
     fit.refuse_impossible(run.spec)
+    for finding in refuse_inadmissible(run.spec):
+        _log.warning("spec.%s", finding.message)
     workspace.make()
     store = places.open_output(run, workspace, patient=False)
     fencing = probe(store)

@@ -25,6 +25,7 @@ GuardName = Literal[
     "Hyperparameters",
     "Stall",
 ]
+GuardAction = Literal["Warn", "Stop"]
 EvalMetric = Literal[
     "RewardAccuracy", "RewardAccuracyLowerBound", "RewardMargin", "EvalLoss", "ChosenLogRatio"
 ]
@@ -38,9 +39,11 @@ class GuardRule(WireModel):
     name: GuardName
     """Which guard."""
     threshold: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
-    """Where it speaks up, in the guard's own unit. Default: the documented one."""
-    action: Literal["Warn", "Stop"] | None = None
-    """Warn records a finding, Stop ends the run. Default: the documented one."""
+    """Where it begins to warn, in the guard's own unit; where it ends a run moves in
+    proportion. Default: that of docs/reference/guards.md."""
+    action: GuardAction | None = None
+    """Warn records a finding, Stop ends the run once it is past saving. Default: that of
+    docs/reference/guards.md."""
 
 
 class EarlyStopping(WireModel):

@@ -19,7 +19,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "method.dpo.labelSmoothing": {"method": DPO | {"dpo": {"labelSmoothing": 0.1}}},
     "method.dpo.ldAlpha": {"method": DPO | {"dpo": {"ldAlpha": 0.5}}},
     "training.precomputeReference": {"training": {"precomputeReference": True}},
-    "guards": {"guards": [{"name": "Entropy"}]},
+    "guards: Stall": {"guards": [{"name": "Stall", "action": "Stop"}]},
     "evaluation.earlyStopping": {"evaluation": {"earlyStopping": {}}},
     "checkpoint: saving": {"checkpoint": {"everySteps": 5}},
     "checkpoint.uri": {"checkpoint": {"uri": "s3://elsewhere/checkpoints"}},

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -12,6 +13,8 @@ import pytest
 from preftrain_api.progress import Progress
 from preftrain_api.report import Evaluation, Finding
 from preftrain_trainer.errors import BadSpec
+from preftrain_trainer.guards.rules import limits_of
+from preftrain_trainer.guards.stall import stalled
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.metrics import progress_json, serve
 from preftrain_trainer.progress.records import StepRecord
@@ -109,6 +112,41 @@ def test_prometheus_reads_what_the_board_shows(board: ProgressBoard, address: st
     assert sample(text, 'preftrain_phase{phase="Training"}') == 1
     assert sample(text, 'preftrain_phase{phase="Starting"}') == 0
     assert "preftrain_eval_loss NaN" in text
+
+
+def test_what_guards_say_is_counted(board: ProgressBoard, address: str) -> None:
+    """By guard and severity; findings of the data are none of them."""
+    for name, severity in (
+        ("Entropy", "Warning"),
+        ("Entropy", "Error"),
+        ("identicalAfterTruncation", "Warning"),
+    ):
+        board.finding(Finding(name=name, severity=severity, message="x", step=3))
+    text = read(f"{address}/metrics")
+    name = "preftrain_guard_findings_total"
+    assert sample(text, f'{name}{{guard="Entropy",severity="Warning"}}') == 1
+    assert sample(text, f'{name}{{guard="Entropy",severity="Error"}}') == 1
+    assert "identicalAfterTruncation" not in text
+
+
+def test_a_stalled_run_is_told_to_whoever_asks() -> None:
+    """Only while it trains and only as long as it lasts; the process itself cannot notice."""
+    clock = [NOON]
+    board = ProgressBoard("pod-1", now=lambda: clock[0])
+    board.judge_pace(partial(stalled, limits=limits_of("Stall", None)))
+    board.plan(4)
+    board.phase("Training")
+    clock[0] += timedelta(hours=1)
+    assert board.snapshot().findings == ()  # the first step may compile for long
+    board.step(StepRecord(step=1, seconds=3.0, loss=0.69))
+    clock[0] += timedelta(hours=1)
+    assert [finding.name for finding in board.snapshot().findings] == ["Stall"]
+    board.phase("Evaluating")
+    assert board.snapshot().findings == ()
+    board.phase("Training")
+    assert board.snapshot().findings == ()
+    board.step(StepRecord(step=2, seconds=3.0, loss=0.69))
+    assert board.snapshot().findings == ()
 
 
 def test_health_is_answered_and_strangers_are_not(address: str) -> None:

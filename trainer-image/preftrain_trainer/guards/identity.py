@@ -1,16 +1,15 @@
-"""What ends a run that cannot become a good adapter. Pure functions over the step records.
+"""The first step of a fresh run must show the untrained model. Pure.
 
-Each returns a finding, or None while all is well. The step-one check is exact: before the
-first update policy and reference are the same model, so the loss has a known value, and any
-other value means that reference, tokenization or loss are not what the run claims.
+The check is exact: before the first update policy and reference are the same model, so the
+loss has a known value, and any other value means that reference, tokenization or loss are not
+what the run claims.
 """
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Final
 
-from preftrain_api.report import Finding
 from preftrain_trainer.fit.layout import Precision
+from preftrain_trainer.guards.alarm import Alarm
 from preftrain_trainer.progress.records import StepRecord
 
 LOSS_TOLERANCE: Final[dict[Precision, float]] = {"FP32": 1e-4, "BF16": 0.02, "FP16": 0.02}
@@ -33,31 +32,22 @@ class StepOne:
     precision: Precision
 
 
-def non_finite(record: StepRecord) -> Finding | None:
-    """A loss or gradient norm that is no number: the weights are lost."""
-    for name, value in (("loss", record.loss), ("gradient norm", record.grad_norm)):
-        if value is not None and not isfinite(value):
-            return Finding(
-                name="NonFinite",
-                severity="Error",
-                message=(
-                    f"the {name} of step {record.step} is {value}; lower training.learningRate "
-                    "or use another training.precision"
-                ),
-                step=record.step,
-            )
-    return None
+def step_one_identity(record: StepRecord, expected: StepOne, tolerance: float) -> Alarm | None:
+    """A first step of a fresh run that does not show the untrained model.
 
-
-def step_one_identity(record: StepRecord, expected: StepOne) -> Finding | None:
-    """A first step of a fresh run that does not show the untrained model."""
+    Args:
+        record: of any step; only the first is judged.
+        expected: what it must show.
+        tolerance: allowed deviation of the loss in 16 bits, relative as LOSS_TOLERANCE; that in
+            32 bits moves in proportion.
+    """
     if record.step != 1 or record.loss is None:
         return None
-    allowed = LOSS_TOLERANCE[expected.precision] * max(1.0, abs(expected.loss))
+    share = LOSS_TOLERANCE[expected.precision] * tolerance / LOSS_TOLERANCE["BF16"]
+    allowed = share * max(1.0, abs(expected.loss))
     off = abs(record.loss - expected.loss)
     if not off <= allowed:
-        return _identity(
-            record,
+        return _differs(
             f"the loss of the first step is {record.loss:.6g}, but before any update it is "
             f"exactly {expected.loss:.6g} (allowed difference {allowed:.2g})",
         )
@@ -67,18 +57,12 @@ def step_one_identity(record: StepRecord, expected: StepOne) -> Finding | None:
         ("rejected", record.rewards_rejected),
     ):
         if reward is not None and not abs(reward) <= bound:
-            return _identity(
-                record,
+            return _differs(
                 f"the reward of the {name} answers is {reward:.4g} at the first step, but "
                 f"before any update it is 0 (allowed {bound:.2g})",
             )
     return None
 
 
-def _identity(record: StepRecord, what: str) -> Finding:
-    return Finding(
-        name="StepOneIdentity",
-        severity="Error",
-        message=f"{what}: reference model, tokenization or loss are not what they should be",
-        step=record.step,
-    )
+def _differs(what: str) -> Alarm:
+    return Alarm(f"{what}: reference model, tokenization or loss are not what they should be")

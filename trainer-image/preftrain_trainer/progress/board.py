@@ -19,6 +19,9 @@ _STEPS_FOR_MEDIAN: Final = 64
 _MAX_FINDINGS: Final = 16
 
 Listener = Callable[[Progress], None]
+FindingListener = Callable[[Finding], None]
+Pace = Callable[[datetime, datetime, float], Finding | None]
+"""Judges the time now, that of the newest step, and the median step in seconds."""
 StepListener = Callable[[StepRecord], None]
 
 
@@ -40,14 +43,29 @@ class ProgressBoard:
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
     _listeners: list[Listener] = field(default_factory=list, init=False)
     _step_listeners: list[StepListener] = field(default_factory=list, init=False)
+    _finding_listeners: list[FindingListener] = field(default_factory=list, init=False)
+    _last_step: datetime | None = field(default=None, init=False)
+    _pace: Pace | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._progress = Progress(uid=self.uid, phase="Starting")
 
     def snapshot(self) -> Progress:
-        """How far the run is now."""
+        """How far the run is now, and whether it still moves."""
         with self._lock:
-            return self._progress
+            progress, last, pace = self._progress, self._last_step, self._pace
+            steps = tuple(self._step_seconds)
+        if pace is None or last is None or not steps or progress.phase != "Training":
+            return progress
+        finding = pace(self.now(), last, median(steps))
+        if finding is None:
+            return progress
+        shown = (*progress.findings, finding)[-_MAX_FINDINGS:]
+        return progress.model_copy(update={"findings": shown})
+
+    def judge_pace(self, pace: Pace) -> None:
+        """Ask `pace` on every look while the run trains; what it finds is shown, not kept."""
+        self._pace = pace
 
     def add_listener(self, listener: Listener) -> None:
         """Call `listener` after every change, in the thread that made it."""
@@ -57,8 +75,13 @@ class ProgressBoard:
         """Call `listener` with the full record of every step."""
         self._step_listeners.append(listener)
 
+    def add_finding_listener(self, listener: FindingListener) -> None:
+        """Call `listener` with every finding."""
+        self._finding_listeners.append(listener)
+
     def phase(self, name: Phase) -> None:
-        """Enter a phase."""
+        """Enter a phase; a new one begins to wait for its next step."""
+        self._last_step = self.now() if self._last_step is not None else None
         self._change(phase=name, eta_seconds=self._eta() if name == "Training" else None)
 
     def plan(self, total_steps: int) -> None:
@@ -68,6 +91,7 @@ class ProgressBoard:
     def step(self, record: StepRecord) -> None:
         """Take over the figures of a finished step."""
         with self._lock:
+            self._last_step = self.now()
             if record.seconds is not None:
                 self._step_seconds.append(record.seconds)
                 if len(self._step_seconds) == 2 and record.step == 2:
@@ -104,6 +128,8 @@ class ProgressBoard:
         """Show a finding; the newest sixteen are kept."""
         with self._lock:
             self._change(findings=(*self._progress.findings, finding)[-_MAX_FINDINGS:])
+        for listener in self._finding_listeners:
+            listener(finding)
 
     def _eta(self, step: int | None = None) -> float | None:
         """Seconds left after `step`, by default after the newest one."""

@@ -12,7 +12,9 @@ from typing import Final, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from preftrain_api.guards import GUARD_NAMES
 from preftrain_api.progress import MAX_PROGRESS_BYTES, Phase, Progress
+from preftrain_api.report import Finding
 from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
@@ -34,6 +36,10 @@ _OF_PROGRESS: Final = {
 _OF_RECORD: Final = {
     "entropy": "Mean entropy of the policy on answer tokens, in nats.",
     "token_accuracy": "Share of chosen tokens that the policy would have written.",
+    "kl": "Mean KL divergence from the reference, in nats an answer.",
+    "nll_loss": "Negative log-likelihood of a token of the good answers, in nats.",
+    "log_odds_ratio": "ORPO's log-sigmoid of the log odds ratio.",
+    "log_odds_chosen": "ORPO's log odds ratio of chosen against rejected answers.",
     "log_probability_chosen": "Mean log-probability of the chosen answers, in nats.",
     "log_probability_rejected": "Mean log-probability of the rejected answers, in nats.",
 }
@@ -77,10 +83,17 @@ class TrainerMetrics:
             "preftrain_tokens", "Tokens that went through the model.", registry=self.registry
         )
         self._tokens_seen = 0.0
+        self._guard_findings = Counter(
+            "preftrain_guard_findings",
+            "What guards said, by guard and severity; an Error has ended the run.",
+            ["guard", "severity"],
+            registry=self.registry,
+        )
         self._now = board.now
         self.show(board.snapshot())
         board.add_listener(self.show)
         board.add_step_listener(self.show_step)
+        board.add_finding_listener(self.count)
 
     def show(self, progress: Progress) -> None:
         """Take over what changed on the board."""
@@ -106,6 +119,11 @@ class TrainerMetrics:
             value = getattr(record, name)
             if value is not None:
                 self._figures[name].set(value)
+
+    def count(self, finding: Finding) -> None:
+        """Take over a guard's finding; those of the data are told elsewhere."""
+        if finding.name in GUARD_NAMES:
+            self._guard_findings.labels(guard=finding.name, severity=finding.severity).inc()
 
     def text(self) -> bytes:
         """The exposition that Prometheus reads."""

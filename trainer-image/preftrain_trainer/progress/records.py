@@ -1,7 +1,7 @@
 """One optimizer step as the training library logged it, in our own terms. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from typing import Any, Final
 
@@ -19,6 +19,10 @@ _LOGGED_AS: Final = {
     "log_probability_rejected": "logps/rejected",
     "entropy": "entropy",
     "token_accuracy": "mean_token_accuracy",
+    "kl": "kl",
+    "nll_loss": "nll_loss",
+    "log_odds_ratio": "log_odds_ratio",
+    "log_odds_chosen": "log_odds_chosen",
     "tokens": "num_tokens",
 }
 
@@ -44,6 +48,10 @@ class StepRecord:
     log_probability_rejected: float | None = None
     entropy: float | None = None
     token_accuracy: float | None = None
+    kl: float | None = None
+    nll_loss: float | None = None
+    log_odds_ratio: float | None = None
+    log_odds_chosen: float | None = None
     tokens: float | None = None
 
     @classmethod
@@ -53,6 +61,13 @@ class StepRecord:
         """Read what the trainer passed to its callbacks after `step`."""
         figures = {name: log.get(key) for name, key in _LOGGED_AS.items()}
         return cls(step=step, seconds=seconds, **figures)
+
+    @classmethod
+    def of_plain(cls, values: Mapping[str, Any]) -> "StepRecord":
+        """Read what `plain` made; figures that this release does not know are left out."""
+        known = {field.name for field in fields(cls)} - {"step"}
+        figures = {name: float(value) for name, value in values.items() if name in known}
+        return cls(step=values["step"], **figures)
 
     def metrics(self) -> Metrics:
         """The few figures that are shown to people; non-finite ones are left out."""

@@ -5,14 +5,15 @@ Imports transformers, so it must be imported after `model.loading` has imported 
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
-from preftrain_api.report import Finding
+from preftrain_api.report import Evaluation, Finding
 from preftrain_trainer.errors import GuardStopped
-from preftrain_trainer.guards.identity import StepOne, non_finite, step_one_identity
+from preftrain_trainer.guards.book import GuardBook
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
 
@@ -22,14 +23,19 @@ class StepReporter(TrainerCallback):
 
     Attributes:
         newest: the last record, None before the first step.
+        book: what the guards remember.
     """
 
-    def __init__(self, board: ProgressBoard, log: Path, expected: StepOne | None) -> None:
+    def __init__(self, board: ProgressBoard, log: Path, book: GuardBook) -> None:
         self.newest: StepRecord | None = None
+        self.book = book
         self._board = board
         self._log = log
-        self._expected = expected
         self._started = time.monotonic()
+        self._unwritten: list[Finding] = []
+        """What evaluations brought up since the last line of the log."""
+        for finding in book.findings:
+            board.finding(finding)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the clock of the step."""
@@ -48,14 +54,40 @@ class StepReporter(TrainerCallback):
             return  # the summary at the end
         record = StepRecord.of_log(state.global_step, logs, time.monotonic() - self._started)
         self.newest = record
-        with self._log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record.plain()) + "\n")
+        findings = self.book.record(record)
+        self._write(record, findings)
         self._board.step(record)
-        self._stop_if(non_finite(record))
-        if self._expected is not None:
-            self._stop_if(step_one_identity(record, self._expected))
+        self._act(findings)
 
-    def _stop_if(self, finding: Finding | None) -> None:
-        if finding is not None:
+    def judging(self, evaluate: Callable[[], Evaluation | None]) -> Callable[[], Evaluation | None]:
+        """The same evaluation, of which the guards hear; it may raise GuardStopped."""
+
+        def judged() -> Evaluation | None:
+            evaluation = evaluate()
+            if evaluation is not None and self.newest is not None:
+                findings = self.book.evaluated(self.newest.step, evaluation)
+                self._unwritten += findings
+                self._act(findings)
+            return evaluation
+
+        return judged
+
+    def _write(self, record: StepRecord, findings: Sequence[Finding]) -> None:
+        line = record.plain()
+        if told := [*self._unwritten, *findings]:
+            line["findings"] = [finding.plain() for finding in told]
+        self._unwritten.clear()
+        with self._log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _act(self, findings: Sequence[Finding]) -> None:
+        """Show what was found, and end the run where a guard says so."""
+        for finding in findings:
             self._board.finding(finding)
-            raise GuardStopped(f"{finding.name}: {finding.message}")
+        for finding in findings:
+            if finding.severity == "Error":
+                raise GuardStopped(
+                    f"{finding.name}: {finding.message}; step {finding.step} was the last, and "
+                    f"no adapter is published. spec.guards can give {finding.name} another "
+                    "threshold, or the action Warn"
+                )

@@ -3,10 +3,11 @@
 Expects the model from `model`, whose import of Unsloth has replaced parts of TRL by then.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import (
     Rendering,
     Tokenized,
+    TokenizedPair,
     tokenization_of,
 )
 from preftrain_trainer.errors import InternalError
 from preftrain_trainer.fit.device import gpu_memory_reported
 from preftrain_trainer.fit.layout import Fit, with_examples
-from preftrain_trainer.guards.identity import StepOne
+from preftrain_trainer.guards.admission import admission
+from preftrain_trainer.guards.book import GuardBook
+from preftrain_trainer.guards.rules import facts_of, limits_of
+from preftrain_trainer.guards.stall import stalled
 from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.stop import StopRequest
@@ -95,7 +100,20 @@ def train(
         trainer.train_dataset = OrderedPairs(tokenized.pairs, order)
         first = [tokenized.pairs[index] for index in order[: layout.batch_size]]
         expected = expected_start(model, trainer, spec, layout, first)
-        return _run(trainer, model, spec, layout, tokenized, expected, work, board, stop, evaluate)
+        facts = facts_of(
+            spec,
+            layout,
+            chosen_tokens=chosen_tokens(tokenized.pairs, training.max_length),
+            expected=expected,
+        )
+        book = GuardBook(spec.guards, facts, admission(spec))
+        board.judge_pace(partial(stalled, limits=limits_of("Stall", spec.guards)))
+        return _run(trainer, model, spec, layout, tokenized, book, work, board, stop, evaluate)
+
+
+def chosen_tokens(pairs: Sequence[TokenizedPair], max_length: int) -> list[int]:
+    """Lengths of the chosen answers in tokens, as they are trained on."""
+    return [min(len(pair.chosen), max_length - len(pair.prompt)) for pair in pairs]
 
 
 def _run(
@@ -104,7 +122,7 @@ def _run(
     spec: PreferenceTrainingJobSpec,
     layout: Fit,
     tokenized: Tokenized,
-    expected: StepOne | None,
+    book: GuardBook,
     work: Path,
     board: ProgressBoard,
     stop: StopRequest,
@@ -116,11 +134,11 @@ def _run(
 
     log = work / "report" / "metrics.jsonl"
     log.parent.mkdir(parents=True, exist_ok=True)
-    reporter = StepReporter(board, log, expected)
+    reporter = StepReporter(board, log, book)
     trainer.add_callback(reporter)
     every = spec.evaluation.every_steps if spec.evaluation else None
     if every is not None and evaluate is not None:
-        trainer.add_callback(PeriodicEvaluation(every, evaluate))
+        trainer.add_callback(PeriodicEvaluation(every, reporter.judging(evaluate)))
     trainer.add_callback(StopWatcher(stop))
     board.phase("Training")
     with _peak_memory(layout) as peak:
@@ -133,7 +151,7 @@ def _run(
         total_steps=layout.total_steps,
         first_step_time=board.snapshot().first_step_time,
         metrics=board.snapshot().metrics,
-        findings=tokenized.findings,
+        findings=(*book.findings, *tokenized.findings),
         rendering=tokenized.rendering,
         trainable_parameters=model.trainable,
         peak_gpu_bytes=peak(),

@@ -1,0 +1,1 @@
+"""Calibrates the guards on many short runs of a real model."""
