@@ -57,16 +57,6 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
         yield "training.precomputeReference is not available in this release; remove it"
     if spec.guards:
         yield "guards is not available in this release; remove it"
-    if spec.evaluation and spec.evaluation.early_stopping:
-        yield "evaluation.earlyStopping is not available in this release; remove it"
-    checkpoint = spec.checkpoint
-    if checkpoint and (checkpoint.every_steps or checkpoint.every_seconds or checkpoint.keep != 2):
-        yield (
-            "checkpoint: saving and resuming are not available in this release; remove "
-            "everySteps, everySeconds and keep"
-        )
-    if checkpoint and checkpoint.uri not in (None, spec.output.uri):
-        yield "checkpoint.uri is not available in this release; remove it"
     if spec.output.merged_weights:
         yield "output.mergedWeights is not available in this release; remove it"
     if spec.managed_by not in (None, "preftrain.dev/operator"):

@@ -157,7 +157,9 @@ def _train(arguments: argparse.Namespace, stop: StopRequest, started: float) -> 
         from preftrain_trainer import result as report
 
         gpu_seconds = time.monotonic() - started if holds_gpu else None
-        return report.failed(message, board.snapshot(), gpu_seconds, *_evidence(error))
+        return report.failed(
+            message, board.snapshot(), board.start_step, gpu_seconds, *_evidence(error)
+        )
 
     return _in_pod(work, fail, workspace, stop)
 

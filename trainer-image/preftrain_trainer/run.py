@@ -1,7 +1,8 @@
 """One run, in order: what is checked before a GPU is asked for, and what is done with it.
 
     prepare   output -> model -> data -> published already?         (no torch, seconds)
-    train     device -> prepare -> fit -> claim -> model -> train -> evaluate -> export -> publish
+    train     device -> prepare -> fit -> claim -> checkpoint -> model -> train -> evaluate
+              -> export -> publish
 
 Assumes one process, one GPU, one run. A stage is one call into one module, and stages do not
 know each other. One that cannot go on raises a `TrainerError`, whose class is the exit code:
@@ -12,7 +13,7 @@ ends with 78, any other with 0.
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -22,10 +23,19 @@ from preftrain_api.exit_codes import ExitCode
 from preftrain_api.report import Artifact, GateVerdict, Pins
 from preftrain_api.result import PrepareResult, TrainResult
 from preftrain_api.run_spec import RunSpec
-from preftrain_api.spec import ComputeSpec
+from preftrain_api.spec import (
+    CheckpointSpec,
+    ComputeSpec,
+    PreferenceTrainingJobSpec,
+    TrainingSpec,
+)
 from preftrain_api.spec_hash import spec_hash
 from preftrain_trainer import result as report
 from preftrain_trainer.audit.judge import RefusedData, audit
+from preftrain_trainer.checkpoint.attempt import Attempt
+from preftrain_trainer.checkpoint.keeping import keep
+from preftrain_trainer.checkpoint.remote import CheckpointPlace
+from preftrain_trainer.checkpoint.resume import Wanted, require_same_run
 from preftrain_trainer.data import load as data
 from preftrain_trainer.data.pairs import PreparedData
 from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
@@ -36,7 +46,7 @@ from preftrain_trainer.places.model_source import fetch_model, pin_model
 from preftrain_trainer.places.source import Source
 from preftrain_trainer.places.store import Fencing, ObjectStore, probe
 from preftrain_trainer.progress.board import ProgressBoard
-from preftrain_trainer.publishing.claim import take_claim
+from preftrain_trainer.publishing.claim import Claim, take_claim
 from preftrain_trainer.publishing.evidence import Evidence
 from preftrain_trainer.publishing.publish import adopt, publish
 from preftrain_trainer.stop import StopRequest
@@ -55,6 +65,9 @@ class Prepared:
     data: PreparedData
     model: Source
     fencing: Fencing
+    """What the output's store can do."""
+    checkpoint_fencing: Fencing
+    """What the store of the checkpoints can do."""
     artifact: Artifact | None
     """Set when exactly this run is published already."""
 
@@ -80,6 +93,9 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     workspace.make()
     store = places.open_output(run, workspace, patient=False)
     fencing = probe(store)
+    checkpoint_fencing = fencing
+    if not places.checkpoints_with_output(run.spec):
+        checkpoint_fencing = probe(places.open_checkpoints(run, workspace, patient=False))
     stop.check()
     model = places.open_source(run.spec.model, workspace)
     commit = pin_model(model, run.spec.model)
@@ -91,7 +107,7 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=pairs.digest)
     _require_pins(run.pins, pins)
     digest = spec_hash(run.spec, pins)
-    return Prepared(pins, digest, pairs, model, fencing, adopt(store, digest))
+    return Prepared(pins, digest, pairs, model, fencing, checkpoint_fencing, adopt(store, digest))
 
 
 def verdict(prepared: Prepared) -> PrepareResult:
@@ -121,6 +137,7 @@ def train(
     from preftrain_trainer.model import loading as model
 
     spec = run.spec
+    stop.grace_seconds = spec.termination_grace_period_seconds
     found = device.find_device(spec.compute or ComputeSpec())
     board.phase("PreparingData")
     prepared = prepare(run, workspace, stop)
@@ -133,6 +150,25 @@ def train(
     layout = fit.fit(spec, len(pairs.train), found)
     store = places.open_output(run, workspace, patient=True)
     claim = take_claim(store, workspace.holder, prepared.fencing)
+    checkpoints = _checkpoints(run, workspace, prepared, claim)
+    resumed = checkpoints.newest(
+        workspace.checkpoints / "resumed",
+        partial(require_same_run, wanted=_wanted(prepared, layout, spec)),
+        stop.check,
+    )
+    if resumed is not None:
+        _log.info("going on after step %d, from %s", resumed.state.step, resumed.url)
+        layout = replace(layout, micro_batch_size=resumed.state.key.micro_batch_size)
+    attempt = Attempt(
+        key=_wanted(prepared, layout, spec).key(layout.micro_batch_size),
+        number=max(run.identity.attempt, 1),
+        pod_uid=workspace.holder,
+        started=started,
+        holds_gpu=found.kind == "GPU",
+        versions=versions.versions(),
+        environment=versions.environment(found),
+        resumed=resumed.state if resumed else None,
+    )
 
     board.phase("LoadingModel")
     base = fetch_model(prepared.model, spec.model, prepared.pins.model_commit or "")
@@ -145,11 +181,21 @@ def train(
     loaded = model.load_model(base, spec, layout)
     stop.check()
     judge = partial(evaluate.evaluate, loaded, pairs, spec, layout, board=board, stop=stop)
-    trained = training.train(
-        loaded, pairs, spec, layout, work=workspace.work, board=board, stop=stop, evaluate=judge
-    )
-    evaluation = judge()
-    stop.check()
+    with keep(checkpoints, attempt, resumed, workspace.checkpoints, board, stop) as keeping:
+        trained = training.train(
+            loaded,
+            pairs,
+            spec,
+            layout,
+            work=workspace.work,
+            board=board,
+            stop=stop,
+            evaluate=judge,
+            keeping=keeping,
+        )
+        evaluation = trained.evaluation or judge()
+        stop.check()
+    stop.let_finish()
     verdicts = gates.judge(evaluation, spec)
     withheld = gates.withheld(verdicts, spec)
     board.phase("Exporting")
@@ -158,8 +204,7 @@ def train(
 
     board.phase("Publishing")
     resolved = layout.resolved() | {"rendering": trained.rendering}
-    seconds = time.monotonic() - started
-    gpu_seconds = seconds if found.kind == "GPU" else 0.0
+    now = time.monotonic()
     evidence = Evidence(
         run=run,
         pins=prepared.pins,
@@ -175,9 +220,9 @@ def train(
         evaluation=evaluation,
         gates=verdicts,
         withheld=withheld,
-        holder=workspace.holder,
-        seconds=seconds,
-        gpu_seconds=gpu_seconds,
+        adapter_step=trained.adapter_step,
+        attempts=attempt.records(trained.steps, now),
+        gpu_seconds=attempt.gpu_seconds(now),
     )
     artifact = publish(
         store,
@@ -193,8 +238,10 @@ def train(
         message=_gates_missed(verdicts, artifact) if withheld else "",
         step=trained.steps,
         total_steps=trained.total_steps,
+        start_step=attempt.start_step,
+        checkpoint_step=board.snapshot().checkpoint_step,
         first_step_time=trained.first_step_time,
-        gpu_seconds=gpu_seconds,
+        gpu_seconds=now - started if attempt.holds_gpu else 0.0,
         metrics=board.snapshot().metrics,
         evaluation=evaluation,
         gates_judged=bool(verdicts),
@@ -204,6 +251,27 @@ def train(
         resolved=resolved,
     )
     return Ending(ExitCode.GATES_NOT_PASSED if withheld else ExitCode.DONE, result)
+
+
+def _checkpoints(
+    run: RunSpec, workspace: Workspace, prepared: Prepared, claim: Claim
+) -> CheckpointPlace:
+    return CheckpointPlace(
+        store=places.open_checkpoints(run, workspace, patient=True),
+        fencing=prepared.checkpoint_fencing,
+        holder=workspace.holder,
+        require_claim=claim.check,
+        keep=(run.spec.checkpoint or CheckpointSpec()).keep,
+    )
+
+
+def _wanted(prepared: Prepared, layout: fit.Fit, spec: PreferenceTrainingJobSpec) -> Wanted:
+    return Wanted(
+        spec_hash=prepared.spec_hash,
+        data_digest=prepared.data.digest,
+        precision=layout.precision,
+        micro_batch_size=(spec.training or TrainingSpec()).micro_batch_size,
+    )
 
 
 def _judged(source: Source, run: RunSpec, workspace: Workspace, store: ObjectStore) -> PreparedData:

@@ -27,9 +27,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     },
     "training.precomputeReference": {"training": {"precomputeReference": True}},
     "guards": {"guards": [{"name": "Entropy"}]},
-    "evaluation.earlyStopping": {"evaluation": {"earlyStopping": {}}},
-    "checkpoint: saving": {"checkpoint": {"everySteps": 5}},
-    "checkpoint.uri": {"checkpoint": {"uri": "s3://elsewhere/checkpoints"}},
     "output.mergedWeights": {"output": {"mergedWeights": True}},
     "managedBy": {"managedBy": "kueue.x-k8s.io/multikueue"},
 }

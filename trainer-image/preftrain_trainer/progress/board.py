@@ -29,10 +29,12 @@ class ProgressBoard:
     Attributes:
         uid: the pod that answers, so that a reused address is noticed.
         now: the clock.
+        start_step: steps that earlier attempts have done.
     """
 
     uid: str
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    start_step: int = field(default=0, init=False)
     _progress: Progress = field(init=False)
     _step_seconds: deque[float] = field(
         default_factory=lambda: deque(maxlen=_STEPS_FOR_MEDIAN), init=False
@@ -65,12 +67,26 @@ class ProgressBoard:
         """Tell the number of steps, once it is known."""
         self._change(total_steps=total_steps)
 
+    def resume(self, record: StepRecord, first_step_time: datetime | None) -> None:
+        """Go on after the step that `record` is of, which an earlier attempt has done."""
+        self.start_step = record.step
+        self._change(
+            step=record.step,
+            checkpoint_step=record.step,
+            first_step_time=first_step_time,
+            metrics=record.metrics(),
+        )
+
+    def saved(self, step: int) -> None:
+        """Tell that the checkpoint of `step` is safe."""
+        self._change(checkpoint_step=step)
+
     def step(self, record: StepRecord) -> None:
         """Take over the figures of a finished step."""
         with self._lock:
             if record.seconds is not None:
                 self._step_seconds.append(record.seconds)
-                if len(self._step_seconds) == 2 and record.step == 2:
+                if len(self._step_seconds) == 2 and record.step == self.start_step + 2:
                     # The first step of a process compiles kernels; it says nothing about the
                     # others.
                     self._step_seconds.popleft()

@@ -1,7 +1,7 @@
 """One optimizer step as the training library logged it, in our own terms. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from typing import Any, Final
 
@@ -53,6 +53,12 @@ class StepRecord:
         """Read what the trainer passed to its callbacks after `step`."""
         figures = {name: log.get(key) for name, key in _LOGGED_AS.items()}
         return cls(step=step, seconds=seconds, **figures)
+
+    @classmethod
+    def of_plain(cls, values: Mapping[str, Any]) -> "StepRecord":
+        """Read what `plain` made; figures that this release does not know are left out."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
 
     def metrics(self) -> Metrics:
         """The few figures that are shown to people; non-finite ones are left out."""

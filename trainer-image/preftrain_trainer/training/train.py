@@ -8,10 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from preftrain_api.report import Evaluation, Finding, Metrics
-from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
+from preftrain_api.spec import (
+    CheckpointSpec,
+    EvaluationSpec,
+    PreferenceTrainingJobSpec,
+    TrainingSpec,
+)
+from preftrain_trainer.checkpoint.keeping import Keeping
+from preftrain_trainer.checkpoint.remote import Saved
+from preftrain_trainer.checkpoint.rhythm import rhythm_of
+from preftrain_trainer.checkpoint.state import Selection
 from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import (
     Rendering,
@@ -26,8 +35,12 @@ from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.stop import StopRequest
 from preftrain_trainer.training.order import training_order
+from preftrain_trainer.training.selection import told
 from preftrain_trainer.training.start import expected_start
 from preftrain_trainer.training.trainer import OrderedPairs, build_trainer
+
+BEST: Final = "best.safetensors"
+"""The best evaluated adapter, in the folder of this attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,10 @@ class Trained:
 
     steps: int
     total_steps: int
+    adapter_step: int
+    """Step of the adapter that is in the model: the last, or the best that was evaluated."""
+    evaluation: Evaluation | None
+    """The judgement on that adapter where it is fresh."""
     first_step_time: datetime | None
     metrics: Metrics
     findings: tuple[Finding, ...]
@@ -53,7 +70,9 @@ def train(
     work: Path,
     board: ProgressBoard,
     stop: StopRequest,
-    evaluate: Callable[[], Evaluation | None] | None = None,
+    evaluate: Callable[[], Evaluation | None] = lambda: None,
+    keeping: Keeping | None = None,
+    guard_state: Callable[[], dict[str, Any]] = dict,
 ) -> Trained:
     """Train the adapter of `model` in place as the resolved `spec` says.
 
@@ -65,7 +84,9 @@ def train(
         work: folder with `report/`, to which `metrics.jsonl` is written.
         board: shows the progress.
         stop: ends training at the next micro-batch; must not interrupt it elsewhere.
-        evaluate: called every `evaluation.everySteps` steps.
+        evaluate: called every `evaluation.everySteps` steps; None where nothing is held out.
+        keeping: where the state comes from and goes to; None for trials that are not resumed.
+        guard_state: what the guards want to find again after a resume, as JSON data.
 
     Raises:
         DataRefused: too many pairs cannot be used at this length.
@@ -93,51 +114,115 @@ def train(
     with stop.deferred(), gpu_memory_reported("training"):
         trainer = build_trainer(model, as_pairs(data.train), tokenized, spec, layout, work)
         trainer.train_dataset = OrderedPairs(tokenized.pairs, order)
-        first = [tokenized.pairs[index] for index in order[: layout.batch_size]]
-        expected = expected_start(model, trainer, spec, layout, first)
-        return _run(trainer, model, spec, layout, tokenized, expected, work, board, stop, evaluate)
+        expected = None
+        if keeping is None or keeping.resumed is None:
+            first = [tokenized.pairs[index] for index in order[: layout.batch_size]]
+            expected = expected_start(model, trainer, spec, layout, first)
+        log = work / "report" / "metrics.jsonl"
+        course = _Course(trainer, model, spec, layout, work, log, expected, board, stop)
+        return course.run(tokenized, evaluate, keeping, guard_state)
 
 
-def _run(
-    trainer: Any,
-    model: LoadedModel,
-    spec: PreferenceTrainingJobSpec,
-    layout: Fit,
-    tokenized: Tokenized,
-    expected: StepOne | None,
-    work: Path,
-    board: ProgressBoard,
-    stop: StopRequest,
-    evaluate: Callable[[], Evaluation | None] | None,
-) -> Trained:
-    from preftrain_trainer.training.periodic import PeriodicEvaluation
-    from preftrain_trainer.training.reporter import StepReporter
-    from preftrain_trainer.training.stopping import StopWatcher
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """One training loop with everything that watches it."""
 
-    log = work / "report" / "metrics.jsonl"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    reporter = StepReporter(board, log, expected)
-    trainer.add_callback(reporter)
-    every = spec.evaluation.every_steps if spec.evaluation else None
-    if every is not None and evaluate is not None:
-        trainer.add_callback(PeriodicEvaluation(every, evaluate))
-    trainer.add_callback(StopWatcher(stop))
-    board.phase("Training")
-    with _peak_memory(layout) as peak:
-        trainer.train()
-    steps = int(trainer.state.global_step)
-    if steps != layout.total_steps or reporter.newest is None:
-        raise InternalError(f"training ended after {steps} of {layout.total_steps} steps")
-    return Trained(
-        steps=steps,
-        total_steps=layout.total_steps,
-        first_step_time=board.snapshot().first_step_time,
-        metrics=board.snapshot().metrics,
-        findings=tokenized.findings,
-        rendering=tokenized.rendering,
-        trainable_parameters=model.trainable,
-        peak_gpu_bytes=peak(),
-    )
+    trainer: Any
+    model: LoadedModel
+    spec: PreferenceTrainingJobSpec
+    layout: Fit
+    work: Path
+    log: Path
+    expected: StepOne | None
+    board: ProgressBoard
+    stop: StopRequest
+
+    def run(
+        self,
+        tokenized: Tokenized,
+        evaluate: Callable[[], Evaluation | None],
+        keeping: Keeping | None,
+        guard_state: Callable[[], dict[str, Any]],
+    ) -> Trained:
+        from preftrain_trainer.training.periodic import PeriodicEvaluation
+        from preftrain_trainer.training.reporter import StepReporter
+        from preftrain_trainer.training.resuming import ResumeCheck, continue_count, restore_log
+        from preftrain_trainer.training.saving import Checkpointer
+        from preftrain_trainer.training.stopping import StopWatcher
+
+        resumed = keeping.resumed if keeping else None
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        reporter = StepReporter(self.board, self.log, self.expected)
+        evaluation = self.spec.evaluation or EvaluationSpec()
+        periodic = PeriodicEvaluation(
+            evaluation,
+            self.model,
+            evaluate,
+            self.work / BEST,
+            resumed.state.selection if resumed else Selection(),
+        )
+        # Each acts on what those before it have done with a step.
+        watchers: list[Any] = [reporter, periodic]
+        checkpointer = None
+        if keeping is not None:
+            checkpointer = Checkpointer(
+                self.trainer,
+                self.model,
+                self.layout,
+                keeping,
+                rhythm_of(self.spec.checkpoint or CheckpointSpec(), self.layout.total_steps),
+                reporter,
+                periodic,
+                self.board,
+                self.log,
+                guard_state,
+            )
+            if resumed is not None:
+                reporter.newest = restore_log(resumed, self.log, self.work / BEST)
+                continue_count(self.trainer, reporter.newest)
+                self.board.resume(reporter.newest, resumed.state.first_step_time)
+                watchers.insert(0, ResumeCheck(self.model, resumed.state))
+        watchers.append(StopWatcher(self.stop, checkpointer, keeping.uploads if keeping else None))
+        if checkpointer is not None:
+            watchers.append(checkpointer)
+        for watcher in watchers:
+            self.trainer.add_callback(watcher)
+        self.board.phase("Training")
+        with _peak_memory(self.layout) as peak:
+            steps = self._loop(resumed)
+        if steps != self.layout.total_steps and not periodic.selection.ended:
+            raise InternalError(f"training ended after {steps} of {self.layout.total_steps} steps")
+        if checkpointer is not None:
+            checkpointer.save(steps)
+        adapter_step = periodic.finish(steps)
+        chosen = told(periodic.selection, steps, self.layout.total_steps, evaluation.early_stopping)
+        for finding in chosen:
+            self.board.finding(finding)
+        return Trained(
+            steps=steps,
+            total_steps=self.layout.total_steps,
+            adapter_step=adapter_step,
+            evaluation=periodic.newest,
+            first_step_time=self.board.snapshot().first_step_time,
+            metrics=self.board.snapshot().metrics,
+            findings=(*tokenized.findings, *chosen),
+            rendering=tokenized.rendering,
+            trainable_parameters=self.model.trainable,
+            peak_gpu_bytes=peak(),
+        )
+
+    def _loop(self, resumed: Saved | None) -> int:
+        """Train to the end; returns the number of steps done in all attempts."""
+        from preftrain_trainer.training.resuming import restore_finished
+
+        if resumed is None:
+            self.trainer.train()
+        elif resumed.state.step == self.layout.total_steps or resumed.state.selection.ended:
+            restore_finished(self.model, resumed)
+            return resumed.state.step
+        else:
+            self.trainer.train(resume_from_checkpoint=str(resumed.folder))
+        return int(self.trainer.state.global_step)
 
 
 @contextmanager
