@@ -12,14 +12,14 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from preftrain_api.exit_codes import ExitCode
 from preftrain_api.resolve import resolve
+from preftrain_api.result import TrainResult
 from preftrain_api.run_spec import RunIdentity, RunSpec
 from preftrain_api.spec import PreferenceTrainingJobSpec
 from support.tiny_model import make_tiny_model
@@ -109,7 +109,13 @@ class Pod:
         self._zygote = zygote
         self._inputs = inputs
         self.attempt = 0
-        root.mkdir(parents=True)
+        volumes = root / "volumes"
+        for name in ("model", "dataset"):
+            (volumes / name).mkdir(parents=True)
+            (volumes / name / "x").symlink_to(inputs / name)
+        (volumes / "output").mkdir()
+        # One claim, mounted twice.
+        (volumes / "checkpoint").symlink_to(volumes / "output")
 
     @property
     def output(self) -> Path:
@@ -117,48 +123,53 @@ class Pod:
         return self.root / "volumes" / "output" / "x" / "team" / "tiny" / "r1"
 
     def run(
-        self,
-        members: dict[str, Any],
-        moment: Moment | None = None,
-        whole_seconds: float = 0.0,
-        pod: str | None = None,
+        self, members: dict[str, Any], moment: Moment | None = None, whole_seconds: float = 0.0
     ) -> int:
-        """One attempt in a process of its own."""
+        """One attempt in a process of its own; returns its exit code, or minus a signal."""
+        pid = self.start(members, moment)
+        if moment is not None and moment.share is not None:
+            time.sleep(moment.share * whole_seconds)
+            os.kill(pid, signal.Signals[f"SIG{moment.signal}"])  # a zombie if it was faster
+        return self.wait(pid)
+
+    def start(self, members: dict[str, Any], moment: Moment | None = None) -> int:
+        """Begin the next attempt, in a pod with a name of its own; returns its process id."""
         self.attempt += 1
-        pod = pod or f"pod-{self.attempt}"
         told = self.root / f"run-{self.attempt}.json"
         told.write_text(
             run_spec(members, self.attempt).model_dump_json(by_alias=True, exclude_none=True)
         )
-        volumes = self.root / "volumes"
-        for name in ("model", "dataset"):
-            (volumes / name).mkdir(parents=True, exist_ok=True)
-            link = volumes / name / "x"
-            if not link.is_symlink():
-                link.symlink_to(self._inputs / name)
-        work = self.root / pod
-        work.mkdir(exist_ok=True)
         env = {
-            "PREFTRAIN_WORK_DIR": str(work / "work"),
+            "PREFTRAIN_WORK_DIR": str(self.root / f"work-{self.attempt}"),
             "PREFTRAIN_CACHE_DIR": str(self._inputs / "cache"),
-            "PREFTRAIN_VOLUMES_DIR": str(volumes),
+            "PREFTRAIN_VOLUMES_DIR": str(self.root / "volumes"),
             "PREFTRAIN_TERMINATION_LOG": str(self.root / f"result-{self.attempt}.json"),
             "PREFTRAIN_PORT": "0",
-            "PREFTRAIN_POD_UID": pod,
+            "PREFTRAIN_POD_UID": f"pod-{self.attempt}",
         }
+        return self.command(["train", "--run-spec", str(told)], env, moment)
+
+    def command(
+        self, arguments: list[str], env: dict[str, str], moment: Moment | None = None
+    ) -> int:
+        """Begin any command line; returns its process id."""
         by_itself = None
-        meanwhile: Callable[[int], None] | None = None
-        if moment is not None and moment.share is not None:
-            meanwhile = _strike_after(moment.share * whole_seconds, moment.signal)
-        elif moment is not None:
+        if moment is not None and moment.share is None:
             by_itself = {"signal": moment.signal, "at": moment.at, "count": moment.count}
-        return self._zygote.run(
-            ["train", "--run-spec", str(told)],
-            env=env,
-            log=self.root / f"log-{self.attempt}.txt",
-            moment=by_itself,
-            meanwhile=meanwhile,
-        )
+        log = self.log(self.attempt)
+        return self._zygote.start(arguments, env=env, log=log, moment=by_itself)
+
+    def wait(self, pid: int) -> int:
+        """How an attempt ended."""
+        return self._zygote.wait(pid)
+
+    def log(self, attempt: int) -> Path:
+        """What that attempt printed."""
+        return self.root / f"log-{attempt}.txt"
+
+    def result(self, attempt: int) -> TrainResult:
+        """What that attempt left for the operator."""
+        return TrainResult.model_validate_json((self.root / f"result-{attempt}.json").read_bytes())
 
     def published(self) -> tuple[str, tuple[dict[str, Any], ...], dict[str, Any]]:
         """SHA-256 of the weights, the log of the steps without durations, and the manifest."""
@@ -233,15 +244,6 @@ def play(
     assert codes[-1] == ExitCode.DONE, f"{codes}; see {pod.root}/log-{pod.attempt}.txt"
     adapter, steps, manifest = pod.published()
     return Outcome(tuple(codes), adapter, steps, manifest, time.monotonic() - started)
-
-
-def _strike_after(seconds: float, name: str) -> Callable[[int], None]:
-    def strike(pid: int) -> None:
-        time.sleep(seconds)
-        with suppress(ProcessLookupError):  # it was faster this time
-            os.kill(pid, signal.Signals[f"SIG{name}"])
-
-    return strike
 
 
 def problems(outcome: Outcome, whole: Outcome, moment: Moment) -> Iterator[str]:

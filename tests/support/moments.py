@@ -16,8 +16,12 @@ Matches = Callable[..., bool]
 def install(moment: dict[str, Any]) -> None:
     """Make this process strike itself at `moment`.
 
-    Keys: `signal` (TERM or KILL), `at` (a name in `PLACES`), `count` (from 1).
+    Keys: `signal` (its name without SIG), `at` (a name in `PLACES`), `count` (from 1). At
+    `adapter` no signal comes: the training library loads no adapter when it resumes.
     """
+    if moment["at"] == "adapter":
+        _lose_the_adapter()
+        return
     number = signal.Signals[f"SIG{moment['signal']}"]
     remaining = moment.get("count", 1)
 
@@ -130,6 +134,12 @@ def _publishing(strike: Callable[[], None]) -> None:
     _wrap(
         FolderStore, "put_file", strike, lambda _, key, *__: key.startswith("adapter/"), after=True
     )
+
+
+def _lose_the_adapter() -> None:
+    from transformers import Trainer
+
+    Trainer._load_from_checkpoint = lambda *_: None  # type: ignore[method-assign]
 
 
 PLACES: dict[str, Callable[[Callable[[], None]], None]] = {

@@ -1,17 +1,16 @@
 """A process that has the training libraries loaded and forks a real trainer whenever asked.
 
 Importing them takes half a minute, a fork none of it, so a test can afford to kill trainers by
-the dozen. The parent sends a request a line as JSON and gets two lines back: the id of the new
-process at once, and how it ended. A forked trainer runs the command line as a pod does, with
-files, signals and exit codes of its own.
+the dozen. The parent sends a request a line as JSON and gets a number a line back. A forked
+trainer runs the command line as a pod does, with files, signals and exit codes of its own.
 """
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,29 +36,27 @@ class TrainerZygote:
             },
         )
 
-    def run(
+    def start(
         self,
         arguments: list[str],
         *,
         env: dict[str, str],
         log: Path,
         moment: dict[str, Any] | None = None,
-        meanwhile: Callable[[int], None] | None = None,
     ) -> int:
-        """Run one command line in a fork; returns its exit code, minus the number of a signal.
+        """Run one command line in a fork; returns its process id.
 
         Args:
             arguments: of the command line.
             env: what is added to the environment.
             log: takes what it prints.
             moment: when it is to strike itself, for `support.moments`.
-            meanwhile: called with the process id while it runs.
         """
-        self._send({"arguments": arguments, "env": env, "log": str(log), "moment": moment})
-        pid = self._receive()
-        if meanwhile is not None:
-            meanwhile(pid)
-        return self._receive()
+        return self._ask({"arguments": arguments, "env": env, "log": str(log), "moment": moment})
+
+    def wait(self, pid: int) -> int:
+        """Its exit code, or minus the number of the signal that ended it."""
+        return self._ask({"wait": pid})
 
     def close(self) -> None:
         """End the process."""
@@ -70,13 +67,11 @@ class TrainerZygote:
             self._process.stdout.close()
         self._log.close()
 
-    def _send(self, request: dict[str, Any]) -> None:
+    def _ask(self, request: dict[str, Any]) -> int:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-
-    def _receive(self) -> int:
-        assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         assert answer, f"the zygote died; see {self._log.name}"
         return int(answer)
@@ -89,13 +84,13 @@ def main() -> None:
     _load(Path(sys.argv[1]))
     for line in sys.stdin:
         request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            os._exit(_play(request))
-        answers.write(f"{child}\n")
-        answers.flush()
-        _, status = os.waitpid(child, 0)
-        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        if "wait" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                os._exit(_play(request))
+        answers.write(f"{answer}\n")
         answers.flush()
 
 
@@ -123,6 +118,8 @@ def _play(request: dict[str, Any]) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ |= request["env"]
+    # What libraries made of the log while they were loaded; a trainer begins with its own.
+    logging.getLogger().handlers.clear()
     # Of the zygote's own; a trainer sets them itself.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

@@ -54,6 +54,25 @@ def test_the_time_left_follows_the_median_step(board: ProgressBoard) -> None:
     assert board.snapshot().first_step_time == NOON
 
 
+def test_a_resumed_run_goes_on_where_it_was(board: ProgressBoard) -> None:
+    """Steps, figures and the first step's time are shown at once, and what is safe."""
+    board.plan(100)
+    early = NOON.replace(hour=9)
+    board.resume(StepRecord(step=40, loss=0.5), early)
+    shown = board.snapshot()
+    assert (shown.step, shown.checkpoint_step, shown.first_step_time) == (40, 40, early)
+    assert shown.metrics.loss == 0.5
+    assert board.start_step == 40
+
+    board.step(StepRecord(step=41, seconds=40.0, loss=0.5))
+    board.step(StepRecord(step=42, seconds=2.0, loss=0.5))
+    board.saved(42)
+
+    shown = board.snapshot()
+    assert (shown.eta_seconds, shown.checkpoint_step) == (2.0 * 58, 42)
+    assert shown.first_step_time == early
+
+
 def test_an_evaluation_stays_visible_while_training_goes_on(board: ProgressBoard) -> None:
     """Later steps replace the training figures only."""
     board.evaluated(
