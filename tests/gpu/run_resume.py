@@ -19,9 +19,9 @@ from typing import Any, Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
-sys.path.append(str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1]))
 
-import run_smoke as smoke  # needs the path above
+from gpu import run_smoke as smoke  # needs the path above
 
 PORT: Final = 18080
 HEADER: Final = (
@@ -70,9 +70,9 @@ def _job(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start(told: Path, out: Path) -> "subprocess.Popen[bytes]":
-    command = ["-m", "preftrain_trainer", "run", told, "--output", out, "--port", str(PORT)]
+    command: list[str | Path] = ["-m", "preftrain_trainer", "run", told, "--output", out]
     return subprocess.Popen(
-        [sys.executable, *command],
+        [sys.executable, *command, "--port", str(PORT)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=sys.stderr,
     )

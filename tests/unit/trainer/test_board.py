@@ -58,11 +58,14 @@ def test_a_resumed_run_goes_on_where_it_was(board: ProgressBoard) -> None:
     """Steps, figures and the first step's time are shown at once, and what is safe."""
     board.plan(100)
     early = NOON.replace(hour=9)
-    board.resume(StepRecord(step=40, loss=0.5), early)
+    warned = Finding(name="Entropy", severity="Warning", message="rising", step=30)
+    board.finding(warned)
+    board.resume(StepRecord(step=40, loss=0.5), early, (warned,))
     shown = board.snapshot()
     assert (shown.step, shown.checkpoint_step, shown.first_step_time) == (40, 40, early)
     assert shown.metrics.loss == 0.5
     assert board.start_step == 40
+    assert shown.findings == (warned,)
 
     board.step(StepRecord(step=41, seconds=40.0, loss=0.5))
     board.step(StepRecord(step=42, seconds=2.0, loss=0.5))

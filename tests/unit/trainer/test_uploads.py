@@ -68,6 +68,7 @@ def test_a_newer_checkpoint_takes_the_place_of_one_that_waits(tmp_path: Path) ->
     assert scene.store.reached.wait(SECONDS)
     scene.submit(2, 3)
     assert not scene.uploads.finish(0)
+    assert [scene.uploads.has(step) for step in (1, 2, 3)] == [True, False, True]
     scene.store.gate.set()
 
     assert scene.uploads.finish(SECONDS)
@@ -95,6 +96,7 @@ def test_a_failed_upload_is_told_and_made_up_for(tmp_path: Path) -> None:
     scene.submit(1)
     assert scene.uploads.finish(SECONDS)
     scene.uploads.check()
+    assert not scene.uploads.has(1)
     scene.store.broken = False
     scene.submit(2)
     assert scene.uploads.finish(SECONDS)

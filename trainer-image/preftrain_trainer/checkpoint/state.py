@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from preftrain_api.manifest import AttemptRecord, ManifestFile
-from preftrain_api.report import Count, Digest
+from preftrain_api.report import Count, Digest, Finding
 from preftrain_api.wire import WireModel
 
 RESUME: Final = "resume.json"
@@ -68,6 +68,8 @@ class ResumeState(WireModel):
     guard_state: dict[str, Any] = Field(default_factory=dict)
     """What the guards remember."""
     selection: Selection = Selection()
+    findings: Annotated[tuple[Finding, ...], Field(max_length=16)] = ()
+    """What was noticed so far."""
     first_step_time: datetime | None = None
     attempts: Annotated[tuple[AttemptRecord, ...], Field(max_length=MAX_ATTEMPTS)]
     """All attempts that led here, this one last."""

@@ -49,7 +49,7 @@ class Uploads:
         self._on_saved = on_saved
         self._on_failed = on_failed
         self._waiting: Written | None = None
-        self._busy = False
+        self._uploading: Written | None = None
         self._overtaken: Preempted | None = None
         self._bug: Exception | None = None
         self._changed = threading.Condition()
@@ -85,14 +85,22 @@ class Uploads:
         end = time.monotonic() + seconds
         with self._changed:
             return self._changed.wait_for(
-                lambda: self._waiting is None and not self._busy, max(0.0, end - time.monotonic())
+                lambda: self._waiting is None and self._uploading is None,
+                max(0.0, end - time.monotonic()),
             )
+
+    def has(self, step: int) -> bool:
+        """Whether the checkpoint of `step` is safe, or on its way."""
+        with self._changed:
+            under_way = [written.step for written in (self._waiting, self._uploading) if written]
+        return step == self.saved_step or step in under_way
 
     def _work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting is not None)
-                written, self._waiting, self._busy = self._waiting, None, True
+                written, self._waiting = self._waiting, None
+                self._uploading = written
             assert written is not None  # noqa: S101  # that is what was waited for
             try:
                 self._upload(written)
@@ -101,7 +109,7 @@ class Uploads:
             finally:
                 _remove(written.folder)
                 with self._changed:
-                    self._busy = False
+                    self._uploading = None
                     self._changed.notify_all()
 
     def _upload(self, written: Written) -> None:

@@ -5,7 +5,7 @@ One object, written by the stages and read by the HTTP server and the terminal, 
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
@@ -67,9 +67,16 @@ class ProgressBoard:
         """Tell the number of steps, once it is known."""
         self._change(total_steps=total_steps)
 
-    def resume(self, record: StepRecord, first_step_time: datetime | None) -> None:
+    def resume(
+        self,
+        record: StepRecord,
+        first_step_time: datetime | None,
+        findings: Iterable[Finding] = (),
+    ) -> None:
         """Go on after the step that `record` is of, which an earlier attempt has done."""
         self.start_step = record.step
+        for finding in findings:
+            self.finding(finding)
         self._change(
             step=record.step,
             checkpoint_step=record.step,
@@ -117,9 +124,11 @@ class ProgressBoard:
             self._change(metrics=metrics)
 
     def finding(self, finding: Finding) -> None:
-        """Show a finding; the newest sixteen are kept."""
+        """Show a finding, once; the newest sixteen are kept."""
         with self._lock:
-            self._change(findings=(*self._progress.findings, finding)[-_MAX_FINDINGS:])
+            known = self._progress.findings
+            if finding not in known:
+                self._change(findings=(*known, finding)[-_MAX_FINDINGS:])
 
     def _eta(self, step: int | None = None) -> float | None:
         """Seconds left after `step`, by default after the newest one."""

@@ -36,7 +36,7 @@ class Checkpointer(TrainerCallback):
     """Saves the end of a step: now and then by itself, and whenever it is told to.
 
     Attributes:
-        step: the newest step that was written, or that the run went on from.
+        step: the newest step that was to be written, or that the run went on from.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class Checkpointer(TrainerCallback):
     def save(self, step: int) -> None:
         """Write the state of the end of `step`, which the process is at; upload it meanwhile.
 
-        A full disk is told and costs only this checkpoint.
+        A full disk is told and costs only this checkpoint. What is safe is not written again.
         """
-        if step == self.step:
+        if self._keeping.uploads.has(step):
             return
         folder = self._keeping.folder / f"step-{step}"
         try:
@@ -120,6 +120,7 @@ class Checkpointer(TrainerCallback):
             last_record=newest.plain(),
             guard_state=self._guard_state(),
             selection=self._periodic.selection,
+            findings=self._board.snapshot().findings,
             first_step_time=self._board.snapshot().first_step_time,
             attempts=attempt.records(step, now),
             tokens=newest.tokens,

@@ -180,8 +180,9 @@ class _Course:
             if resumed is not None:
                 reporter.newest = restore_log(resumed, self.log, self.work / BEST)
                 continue_count(self.trainer, reporter.newest)
-                self.board.resume(reporter.newest, resumed.state.first_step_time)
-                watchers.insert(0, ResumeCheck(self.model, resumed.state))
+                state = resumed.state
+                self.board.resume(reporter.newest, state.first_step_time, state.findings)
+                watchers.insert(0, ResumeCheck(self.model, state))
         watchers.append(StopWatcher(self.stop, checkpointer, keeping.uploads if keeping else None))
         if checkpointer is not None:
             watchers.append(checkpointer)
@@ -195,8 +196,9 @@ class _Course:
         if checkpointer is not None:
             checkpointer.save(steps)
         adapter_step = periodic.finish(steps)
-        chosen = told(periodic.selection, steps, self.layout.total_steps, evaluation.early_stopping)
-        for finding in chosen:
+        for finding in told(
+            periodic.selection, steps, self.layout.total_steps, evaluation.early_stopping
+        ):
             self.board.finding(finding)
         return Trained(
             steps=steps,
@@ -205,7 +207,7 @@ class _Course:
             evaluation=periodic.newest,
             first_step_time=self.board.snapshot().first_step_time,
             metrics=self.board.snapshot().metrics,
-            findings=(*tokenized.findings, *chosen),
+            findings=self.board.snapshot().findings,
             rendering=tokenized.rendering,
             trainable_parameters=self.model.trainable,
             peak_gpu_bytes=peak(),
