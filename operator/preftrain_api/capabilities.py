@@ -40,15 +40,5 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
         yield "training.precomputeReference is not available in this release; remove it"
     if any(rule.name == "Stall" and rule.action == "Stop" for rule in spec.guards or ()):
         yield "guards: Stall cannot end a process that hangs; give it the action Warn"
-    if spec.evaluation and spec.evaluation.early_stopping:
-        yield "evaluation.earlyStopping is not available in this release; remove it"
-    checkpoint = spec.checkpoint
-    if checkpoint and (checkpoint.every_steps or checkpoint.every_seconds or checkpoint.keep != 2):
-        yield (
-            "checkpoint: saving and resuming are not available in this release; remove "
-            "everySteps, everySeconds and keep"
-        )
-    if checkpoint and checkpoint.uri not in (None, spec.output.uri):
-        yield "checkpoint.uri is not available in this release; remove it"
     if spec.managed_by not in (None, "preftrain.dev/operator"):
         yield "managedBy: only preftrain.dev/operator is available in this release"

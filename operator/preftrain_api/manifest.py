@@ -85,6 +85,9 @@ class Manifest(WireModel):
     """Versions of the libraries that took part."""
     created: datetime
     steps: Count
+    """Optimizer steps done."""
+    adapter_step: Count | None = None
+    """Step whose adapter this is: the last, or the best that was evaluated."""
     metrics: Metrics
     evaluation: Evaluation | None = None
     gates: Annotated[tuple[GateVerdict, ...], Field(max_length=16)] = ()

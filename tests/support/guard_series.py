@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import log
 from typing import Any
 
@@ -77,7 +77,7 @@ def spoilt(
 ) -> list[StepRecord]:
     """The records with other figures from step `since` on."""
     return [
-        replace(record, **{name: make(record) for name, make in figures.items()})
+        StepRecord(**asdict(record) | {name: make(record) for name, make in figures.items()})
         if record.step >= since
         else record
         for record in records

@@ -15,7 +15,7 @@ def main() -> None:
     folder, ids = sys.argv[1], json.loads(sys.argv[2])
     stored = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
     kept = str(stored.dtype)
-    model = stored.float().eval()
+    model = stored.float().eval()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([ids])).logits[0].tolist()
     answer = {

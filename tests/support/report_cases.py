@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from preftrain_api.manifest import MergedWeights
+from preftrain_api.manifest import AttemptRecord, MergedWeights
 from preftrain_api.report import DataReport, Evaluation, Finding, GateVerdict, Metrics, Pins
 from preftrain_api.resolve import resolve
 from preftrain_api.run_spec import RunIdentity, RunSpec
@@ -98,8 +98,10 @@ def evidence(**changes: Any) -> Evidence:
             ),
         ),
         withheld=False,
-        holder="pod-1",
-        seconds=1260.0,
+        adapter_step=STEPS,
+        attempts=(
+            AttemptRecord(number=2, pod_uid="pod-1", start_step=0, end_step=STEPS, seconds=1260.0),
+        ),
         gpu_seconds=1241.0,
         merged=MergedWeights(
             dtype="BF16",

@@ -216,6 +216,7 @@ LENGTHS = (
 )
 STEPS = "set either training.epochs or training.maxSteps, not both"
 BATCH = "batchSize must be a multiple of microBatchSize"
+EARLY = "earlyStopping judges the evaluations on the way; set evaluation.everySteps to have some"
 SAVE = "set either checkpoint.everySteps or checkpoint.everySeconds, not both"
 ENV = (
     "env may not set PREFTRAIN_*, AWS_* or HF_TOKEN: those come from the operator and from "
@@ -373,6 +374,13 @@ RULE_CASES: tuple[Case, ...] = (
         BATCH,
         training__batchSize=12,
         training__microBatchSize=5,
+    ),
+    accepts("early stopping", evaluation__everySteps=5, evaluation__earlyStopping={}),
+    refuses(
+        "early stopping without evaluations",
+        "spec.evaluation.earlyStopping",
+        EARLY,
+        evaluation__earlyStopping={},
     ),
     accepts("checkpoints by time", checkpoint__everySeconds=600),
     refuses(

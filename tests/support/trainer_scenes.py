@@ -13,8 +13,9 @@ from typing import Any
 from preftrain_api.report import DataReport
 from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData, as_pairs
 from preftrain_trainer.errors import TrainerError
-from preftrain_trainer.fit.device import Device, gpu_memory_reported
+from preftrain_trainer.fit.device import Device
 from preftrain_trainer.fit.layout import Fit, fit
+from preftrain_trainer.fit.memory import gpu_memory_reported
 from preftrain_trainer.model.loading import LoadedModel, load_model
 from preftrain_trainer.places.model_source import FetchedModel
 from preftrain_trainer.progress.board import ProgressBoard

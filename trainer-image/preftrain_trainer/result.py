@@ -34,6 +34,7 @@ def refused(message: str, report: DataReport | None, artifact: Artifact | None) 
 def failed(
     message: str,
     progress: Progress,
+    start_step: int,
     gpu_seconds: float | None,
     report: DataReport | None,
     artifact: Artifact | None,
@@ -46,6 +47,7 @@ def failed(
         message=message[:_MESSAGE_CHARACTERS],
         step=progress.step,
         total_steps=progress.total_steps,
+        start_step=start_step,
         checkpoint_step=progress.checkpoint_step,
         first_step_time=progress.first_step_time,
         gpu_seconds=gpu_seconds,

@@ -1,8 +1,8 @@
-"""One run, in order: what is checked before a GPU is asked for, and what is done with it.
+"""One run, in order: from what was judged to what is published.
 
     prepare   output -> model -> data -> published already?         (no torch, seconds)
-    train     device -> prepare -> fit -> claim -> model -> train -> evaluate -> samples
-              -> export -> report -> publish
+    train     device -> prepare -> fit -> claim -> checkpoint -> model -> train -> evaluate
+              -> samples -> export -> report -> publish
 
 Assumes one process, one GPU, one run. A stage is one call into one module, and stages do not
 know each other. One that cannot go on raises a `TrainerError`, whose class is the exit code:
@@ -13,68 +13,43 @@ ends with 78, any other with 0.
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
 
-from pydantic import ValidationError
-
-from preftrain_api.capabilities import unsupported_fields
 from preftrain_api.exit_codes import ExitCode
-from preftrain_api.report import Artifact, AuditReport, Evaluation, GateVerdict, Pins
-from preftrain_api.result import PrepareResult, TrainResult
+from preftrain_api.report import Evaluation, GateVerdict
+from preftrain_api.result import TrainResult
 from preftrain_api.run_spec import RunSpec
-from preftrain_api.spec import ComputeSpec
-from preftrain_api.spec_hash import spec_hash
-from preftrain_trainer import result as report
-from preftrain_trainer.audit import page
-from preftrain_trainer.audit.conduct import audit
-from preftrain_trainer.audit.judge import RefusedData, RefusedTemplate
-from preftrain_trainer.data import load as data
-from preftrain_trainer.data.pairs import LoadedData, PreparedData
-from preftrain_trainer.errors import (
-    BadSpec,
-    DataRefused,
-    GuardStopped,
-    ModelUnavailable,
-    Preempted,
-    TrainerError,
-)
+from preftrain_api.spec import CheckpointSpec, ComputeSpec, TrainingSpec
+from preftrain_trainer import versions
+from preftrain_trainer.checkpoint.attempt import Attempt
+from preftrain_trainer.checkpoint.keeping import keep
+from preftrain_trainer.checkpoint.remote import CheckpointPlace, Saved
+from preftrain_trainer.checkpoint.resume import Wanted, require_same_run
+from preftrain_trainer.errors import GuardStopped, Preempted, TrainerError
 from preftrain_trainer.evaluation import gates
 from preftrain_trainer.evaluation.history import EVALUATIONS, note_evaluation
 from preftrain_trainer.evaluation.margins import PairMargin
-from preftrain_trainer.fit import layout as fit
-from preftrain_trainer.guards.admission import refuse_inadmissible
-from preftrain_trainer.places import opening as places
-from preftrain_trainer.places.model_source import fetch_model, pin_model
-from preftrain_trainer.places.source import Source
-from preftrain_trainer.places.store import Fencing, ObjectStore, probe
+from preftrain_trainer.fit.device import Device, find_device
+from preftrain_trainer.fit.layout import Fit, fit
+from preftrain_trainer.model.loading import LoadedModel, load_model, prepare_environment
+from preftrain_trainer.places.model_source import FetchedModel, fetch_model
+from preftrain_trainer.places.opening import open_checkpoints, open_output
+from preftrain_trainer.places.store import ObjectStore
+from preftrain_trainer.prepare import ADOPTED, Prepared, prepare
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.publishing.card import CARD, card
-from preftrain_trainer.publishing.claim import take_claim
+from preftrain_trainer.publishing.claim import Claim, take_claim
 from preftrain_trainer.publishing.evidence import Evidence
-from preftrain_trainer.publishing.publish import adopt, publish
+from preftrain_trainer.publishing.publish import publish
 from preftrain_trainer.report.content import Outcome
 from preftrain_trainer.report.writing import leave_report, write_report
 from preftrain_trainer.stop import StopRequest
+from preftrain_trainer.training.train import Trained
 from preftrain_trainer.workspace import Workspace
 
 _log = logging.getLogger("preftrain")
-_ADOPTED: Final = "an adapter of exactly this run is published already"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A run whose output, model and data have been looked at."""
-
-    pins: Pins
-    spec_hash: str
-    data: PreparedData
-    model: Source
-    fencing: Fencing
-    artifact: Artifact | None
-    """Set when exactly this run is published already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,49 +60,6 @@ class Ending:
     result: TrainResult
 
 
-def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
-    """Judge all that can be judged without a GPU, the cheapest first.
-
-    Raises:
-        TrainerError: something is missing, forbidden or refused.
-    """
-    unsupported = unsupported_fields(run.spec)
-    if unsupported:
-        raise BadSpec("; ".join(f"spec.{sentence}" for sentence in unsupported))
-    fit.refuse_impossible(run.spec)
-    for finding in refuse_inadmissible(run.spec):
-        _log.warning("spec.%s", finding.message)
-    workspace.make()
-    store = places.open_output(run, workspace, patient=False)
-    fencing = probe(store)
-    stop.check()
-    model = places.open_source(run.spec.model, workspace)
-    commit = pin_model(model, run.spec.model)
-    stop.check()
-    dataset = places.open_source(run.spec.dataset, workspace)
-    pairs = _judged(dataset, model, run, workspace, store)
-    gates.require_held_out(run.spec, len(pairs.held_out))
-    stop.check()
-    pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=pairs.digest)
-    _require_pins(run.pins, pins)
-    digest = spec_hash(run.spec, pins)
-    return Prepared(pins, digest, pairs, model, fencing, adopt(store, digest))
-
-
-def verdict(prepared: Prepared) -> PrepareResult:
-    """What the operator reads when prepare went well."""
-    adopted = prepared.artifact is not None
-    return PrepareResult(
-        verdict="Adopted" if adopted else "Train",
-        message=_ADOPTED if adopted else "",
-        pins=prepared.pins,
-        spec_hash=prepared.spec_hash,
-        data_report=prepared.data.report,
-        artifact=prepared.artifact,
-        fencing=prepared.fencing,
-    )
-
-
 def train(
     run: RunSpec, workspace: Workspace, board: ProgressBoard, stop: StopRequest, started: float
 ) -> Ending:
@@ -136,231 +68,269 @@ def train(
     Raises:
         TrainerError: the attempt ended early.
     """
-    from preftrain_trainer import versions
-    from preftrain_trainer.fit import device
-    from preftrain_trainer.model import loading as model
-
-    spec = run.spec
-    found = device.find_device(spec.compute or ComputeSpec())
+    stop.grace_seconds = run.spec.termination_grace_period_seconds
+    device = find_device(run.spec.compute or ComputeSpec())
     board.phase("PreparingData")
     prepared = prepare(run, workspace, stop)
-    pairs, report_of_data = prepared.data, None if run.pins else prepared.data.report
+    told = None if run.pins else prepared.data.report
     if prepared.artifact is not None:
-        return Ending(
-            ExitCode.DONE,
-            TrainResult(message=_ADOPTED, artifact=prepared.artifact, data_report=report_of_data),
-        )
-    layout = fit.fit(spec, len(pairs.train), found)
-    store = places.open_output(run, workspace, patient=True)
+        result = TrainResult(message=ADOPTED, artifact=prepared.artifact, data_report=told)
+        return Ending(ExitCode.DONE, result)
+    course = _begin(run, workspace, board, stop, started, device, prepared)
+    base, model = course.load()
+    trained, evaluation = course.optimise(model)
+    return course.publish(base, model, trained, evaluation)
+
+
+def _begin(
+    run: RunSpec,
+    workspace: Workspace,
+    board: ProgressBoard,
+    stop: StopRequest,
+    started: float,
+    device: Device,
+    prepared: Prepared,
+) -> "_Course":
+    """Lay the run out, take the claim, and find out where an earlier attempt has ended."""
+    layout = fit(run.spec, len(prepared.data.train), device)
+    store = open_output(run, workspace, patient=True)
     claim = take_claim(store, workspace.holder, prepared.fencing)
-
-    board.phase("LoadingModel")
-    base = fetch_model(prepared.model, spec.model, prepared.pins.model_commit or "")
-    stop.check()
-    model.prepare_environment(found, workspace.cache)
-    from preftrain_trainer.evaluation import answering, evaluate
-    from preftrain_trainer.publishing import export, fidelity, merging
-    from preftrain_trainer.training import train as training
-
-    loaded = model.load_model(base, spec, layout)
-    stop.check()
-    about = partial(
-        Evidence,
-        run=run,
-        pins=prepared.pins,
-        spec_hash=prepared.spec_hash,
-        data_report=pairs.report,
-        versions=versions.versions(),
+    checkpoints = CheckpointPlace(
+        store=open_checkpoints(run, workspace, patient=True),
+        fencing=prepared.checkpoint_fencing,
         holder=workspace.holder,
+        require_claim=claim.check,
+        keep=(run.spec.checkpoint or CheckpointSpec()).keep,
     )
-    margins: list[PairMargin] = []
+    wanted = Wanted(
+        spec_hash=prepared.spec_hash,
+        data_digest=prepared.data.digest,
+        precision=layout.precision,
+        micro_batch_size=(run.spec.training or TrainingSpec()).micro_batch_size,
+    )
+    resumed = checkpoints.newest(
+        workspace.checkpoints / "resumed", partial(require_same_run, wanted=wanted), stop.check
+    )
+    if resumed is not None:
+        _log.info("going on after step %d, from %s", resumed.state.step, resumed.url)
+        layout = replace(layout, micro_batch_size=resumed.state.key.micro_batch_size)
+    attempt = Attempt(
+        key=wanted.key(layout.micro_batch_size),
+        number=max(run.identity.attempt, 1),
+        pod_uid=workspace.holder,
+        started=started,
+        holds_gpu=device.kind == "GPU",
+        versions=versions.versions(),
+        environment=versions.environment(device),
+        resumed=resumed.state if resumed else None,
+    )
+    return _Course(
+        run, workspace, board, stop, device, prepared, layout, store, claim, checkpoints, resumed,
+        attempt,
+    )  # fmt: skip
 
-    def judge(step: int) -> Evaluation | None:
-        margins.clear()
-        return note_evaluation(
-            workspace.report / EVALUATIONS,
-            step,
-            evaluate.evaluate(
-                loaded, pairs, spec, layout, board=board, stop=stop, margins=margins.extend
-            ),
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """One attempt, once it is known what it goes on from. Its stages follow in order."""
+
+    run: RunSpec
+    workspace: Workspace
+    board: ProgressBoard
+    stop: StopRequest
+    device: Device
+    prepared: Prepared
+    layout: Fit
+    store: ObjectStore
+    claim: Claim
+    checkpoints: CheckpointPlace
+    resumed: Saved | None
+    attempt: Attempt
+    margins: list[PairMargin] = field(default_factory=list)
+    """Of the newest evaluation."""
+
+    def load(self) -> tuple[FetchedModel, LoadedModel]:
+        """The base model with a fresh adapter; torch is imported here."""
+        self.board.phase("LoadingModel")
+        spec = self.run.spec
+        commit = self.prepared.pins.model_commit or ""
+        base = fetch_model(self.prepared.model, spec.model, commit)
+        self.stop.check()
+        prepare_environment(self.device, self.workspace.cache)
+        model = load_model(base, spec, self.layout)
+        self.stop.check()
+        return base, model
+
+    def optimise(self, model: LoadedModel) -> tuple[Trained, Evaluation | None]:
+        """Train to the end, and judge what came of it.
+
+        Raises:
+            TrainerError: the attempt ended early; what ends the run leaves a report.
+        """
+        from preftrain_trainer.evaluation.evaluate import evaluate
+        from preftrain_trainer.training.train import train as train_adapter
+
+        def judge(step: int) -> Evaluation | None:
+            self.margins.clear()
+            judgement = evaluate(
+                model,
+                self.prepared.data,
+                self.run.spec,
+                self.layout,
+                board=self.board,
+                stop=self.stop,
+                margins=self.margins.extend,
+            )
+            return note_evaluation(self.workspace.report / EVALUATIONS, step, judgement)
+
+        kept = self.workspace.checkpoints
+        try:
+            with keep(
+                self.checkpoints, self.attempt, self.resumed, kept, self.board, self.stop
+            ) as keeping:
+                trained = train_adapter(
+                    model,
+                    self.prepared.data,
+                    self.run.spec,
+                    self.layout,
+                    work=self.workspace.work,
+                    board=self.board,
+                    stop=self.stop,
+                    evaluate=judge,
+                    keeping=keeping,
+                )
+                evaluation = trained.evaluation or judge(trained.adapter_step)
+                self.stop.check()
+        except Preempted:
+            raise
+        except TrainerError as error:
+            self._report_end(error)
+            raise
+        self.stop.let_finish()
+        return trained, evaluation
+
+    def publish(
+        self,
+        base: FetchedModel,
+        model: LoadedModel,
+        trained: Trained,
+        evaluation: Evaluation | None,
+    ) -> Ending:
+        """Answer, export, report, and make it visible or withhold it."""
+        from preftrain_trainer.evaluation.answering import answer_samples
+        from preftrain_trainer.publishing import export, fidelity, merging
+
+        spec, workspace, check = self.run.spec, self.workspace, self.stop.check
+        data, layout = self.prepared.data, self.layout
+        samples = answer_samples(model, data, spec, layout, stop=self.stop)
+        verdicts = gates.judge(evaluation, spec)
+        self.board.phase("Exporting")
+        export.export_adapter(model, workspace.adapter, base)
+        folders = {"report": workspace.report, "adapter": workspace.adapter}
+        merged = None
+        if spec.output.merged_weights and not gates.withheld(verdicts, spec):
+            check()
+            retained = merging.write_merged(
+                model, workspace.merged, base, layout.precision, between=check
+            )
+            checked = fidelity.check_merged(
+                model, workspace.merged, data, layout, retained=retained, work=workspace.comparison
+            )
+            verdicts = (*verdicts, fidelity.verdict(checked))
+            if verdicts[-1].passed:
+                merged = checked
+                folders["merged"] = workspace.merged
+        check()
+        withheld = gates.withheld(verdicts, spec)
+        missed = _gates_missed(verdicts) if withheld else ""
+        resolved = layout.resolved() | {"rendering": trained.rendering}
+        evidence = self._evidence(
+            resolved=resolved,
+            environment=versions.environment(self.device, trained.peak_gpu_bytes),
+            steps=trained.steps,
+            adapter_step=trained.adapter_step,
+            metrics=trained.metrics,
+            findings=trained.findings,
+            evaluation=evaluation,
+            gates=verdicts,
+            withheld=withheld,
+            merged=merged,
         )
-
-    def taken() -> tuple[float, float]:
-        seconds = time.monotonic() - started
-        return seconds, seconds if found.kind == "GPU" else 0.0
-
-    try:
-        trained = training.train(
-            loaded, pairs, spec, layout, work=workspace.work, board=board, stop=stop, evaluate=judge
+        (workspace.adapter / CARD).write_text(card(evidence), encoding="utf-8")
+        outcome: Outcome = "Withheld" if withheld else "Published"
+        margins = tuple(self.margins)
+        write_report(
+            workspace.report, evidence, outcome, missed, trained.total_steps, margins, samples
         )
-        evaluation = judge(trained.steps)
-    except Preempted:
-        raise
-    except TrainerError as error:
-        ended = board.snapshot()
-        seconds, gpu_seconds = taken()
-        evidence = about(
-            resolved=layout.resolved(),
-            environment=versions.environment(found),
-            created=datetime.now(UTC),
+        self.board.phase("Publishing")
+        artifact = publish(
+            self.store,
+            self.claim,
+            self.prepared.fencing,
+            folders=folders,
+            describe=evidence.manifest,
+            withheld=withheld,
+            stop=self.stop,
+        )
+        self.board.phase("Done")
+        kept = f"{missed}; the adapter is kept for inspection at {artifact.uri}"
+        shown = self.board.snapshot()
+        result = TrainResult(
+            message=kept if withheld else "",
+            step=trained.steps,
+            total_steps=trained.total_steps,
+            start_step=self.attempt.start_step,
+            checkpoint_step=shown.checkpoint_step,
+            first_step_time=trained.first_step_time,
+            gpu_seconds=self._gpu_seconds(),
+            metrics=shown.metrics,
+            evaluation=evaluation,
+            gates_judged=bool(verdicts),
+            data_report=None if self.run.pins else data.report,
+            artifact=artifact,
+            findings=trained.findings[:8],
+            resolved=resolved,
+        )
+        return Ending(ExitCode.GATES_NOT_PASSED if withheld else ExitCode.DONE, result)
+
+    def _report_end(self, error: TrainerError) -> None:
+        """Leave a report of a run that ends here for good."""
+        ended = self.board.snapshot()
+        evidence = self._evidence(
+            resolved=self.layout.resolved(),
+            environment=versions.environment(self.device),
             steps=ended.step,
+            adapter_step=ended.step,
             metrics=ended.metrics,
             findings=ended.findings,
             evaluation=None,
             gates=(),
             withheld=True,
-            seconds=seconds,
-            gpu_seconds=gpu_seconds,
+            merged=None,
         )
         outcome: Outcome = "Stopped" if isinstance(error, GuardStopped) else "Failed"
-        write_report(workspace.report, evidence, outcome, str(error), ended.total_steps)
-        leave_report(workspace.report, store, claim)
-        raise
-    stop.check()
-    samples = answering.answer_samples(loaded, pairs, spec, layout, stop=stop)
-    stop.check()
-    verdicts = gates.judge(evaluation, spec)
-    board.phase("Exporting")
-    export.export_adapter(loaded, workspace.adapter, base)
-    folders = {"report": workspace.report, "adapter": workspace.adapter}
-    merged = None
-    if spec.output.merged_weights and not gates.withheld(verdicts, spec):
-        stop.check()
-        retained = merging.write_merged(
-            loaded, workspace.merged, base, layout.precision, between=stop.check
+        write_report(self.workspace.report, evidence, outcome, str(error), ended.total_steps)
+        leave_report(self.workspace.report, self.store, self.claim)
+
+    def _evidence(self, *, steps: int, **known: object) -> Evidence:
+        now = time.monotonic()
+        about = partial(
+            Evidence,
+            run=self.run,
+            pins=self.prepared.pins,
+            spec_hash=self.prepared.spec_hash,
+            data_report=self.prepared.data.report,
+            versions=self.attempt.versions,
+            created=datetime.now(UTC),
+            steps=steps,
+            attempts=self.attempt.records(steps, now),
+            gpu_seconds=self.attempt.gpu_seconds(now),
         )
-        checked = fidelity.check_merged(
-            loaded, workspace.merged, pairs, layout, retained=retained, work=workspace.comparison
-        )
-        verdicts = (*verdicts, fidelity.verdict(checked))
-        if verdicts[-1].passed:
-            merged = checked
-            folders["merged"] = workspace.merged
-    stop.check()
-    withheld = gates.withheld(verdicts, spec)
+        return about(**known)  # type: ignore[arg-type]  # the rest of its fields, by name
 
-    board.phase("Publishing")
-    resolved = layout.resolved() | {"rendering": trained.rendering}
-    seconds, gpu_seconds = taken()
-    evidence = about(
-        resolved=resolved,
-        environment=versions.environment(found, trained.peak_gpu_bytes),
-        created=datetime.now(UTC),
-        steps=trained.steps,
-        metrics=trained.metrics,
-        findings=trained.findings,
-        evaluation=evaluation,
-        gates=verdicts,
-        withheld=withheld,
-        merged=merged,
-        seconds=seconds,
-        gpu_seconds=gpu_seconds,
-    )
-    (workspace.adapter / CARD).write_text(card(evidence), encoding="utf-8")
-    write_report(
-        workspace.report,
-        evidence,
-        "Withheld" if withheld else "Published",
-        _gates_missed(verdicts) if withheld else "",
-        trained.total_steps,
-        tuple(margins),
-        samples,
-    )
-    artifact = publish(
-        store,
-        claim,
-        prepared.fencing,
-        folders=folders,
-        describe=evidence.manifest,
-        withheld=withheld,
-        stop=stop,
-    )
-    board.phase("Done")
-    result = TrainResult(
-        message=(
-            f"{_gates_missed(verdicts)}; the adapter is kept for inspection at {artifact.uri}"
-            if withheld
-            else ""
-        ),
-        step=trained.steps,
-        total_steps=trained.total_steps,
-        first_step_time=trained.first_step_time,
-        gpu_seconds=gpu_seconds,
-        metrics=board.snapshot().metrics,
-        evaluation=evaluation,
-        gates_judged=bool(verdicts),
-        data_report=report_of_data,
-        artifact=artifact,
-        findings=trained.findings[:8],
-        resolved=resolved,
-    )
-    return Ending(ExitCode.GATES_NOT_PASSED if withheld else ExitCode.DONE, result)
-
-
-def _judged(
-    source: Source, model: Source, run: RunSpec, workspace: Workspace, store: ObjectStore
-) -> PreparedData:
-    """The data, with their report left in the output whether they pass or not."""
-    loaded = data.load(source, run.spec, workspace.data)
-    _log.info("data: read as %s", loaded.shape)
-    found = _judged_before(store, loaded) if run.pins else None
-    if found is None:
-        try:
-            found = audit(loaded, run.spec, model)
-        except (RefusedData, RefusedTemplate) as refusal:
-            for name, content in _pages(refusal.report).items():
-                store.put(f"report/{name}", content)
-            raise
-        for finding in found.findings:
-            level = logging.INFO if finding.severity == "Info" else logging.WARNING
-            _log.log(level, "data: %s", finding.message)
-    for name, content in _pages(found).items():
-        (workspace.report / name).write_bytes(content)
-        store.put(f"report/{name}", content)
-    return PreparedData(
-        train=loaded.train,
-        held_out=loaded.held_out,
-        kind=loaded.kind,
-        conversational=loaded.conversational,
-        digest=loaded.digest,
-        report=found.summary(),
-    )
-
-
-def _judged_before(store: ObjectStore, loaded: LoadedData) -> AuditReport | None:
-    """The report that prepare left on exactly these data, so that no GPU waits for another."""
-    stored = store.get(f"report/{report.DATA_REPORT}")
-    if stored is None:
-        return None
-    try:
-        found = AuditReport.model_validate_json(stored[0])
-    except ValidationError:
-        return None
-    return found if found.digest == loaded.digest else None
-
-
-def _pages(found: AuditReport) -> dict[str, bytes]:
-    """The report by file name, for programs and for people."""
-    return {
-        report.DATA_REPORT: report.data_report_bytes(found),
-        report.DATA_PAGE: page.render(found).encode(),
-    }
-
-
-def _require_pins(expected: Pins | None, found: Pins) -> None:
-    """Refuse to train on anything but what was checked."""
-    if expected is None:
-        return
-    if expected.model_commit not in (None, found.model_commit):
-        raise ModelUnavailable(
-            f"model.uri is {found.model_commit} now, but {expected.model_commit} was checked; "
-            "keep it unchanged during a run, or raise runRevision"
-        )
-    if expected.data_digest not in (None, found.data_digest):
-        raise DataRefused(
-            "dataset.uri has changed since it was checked; keep it unchanged during a run, or "
-            "raise runRevision"
-        )
+    def _gpu_seconds(self) -> float:
+        """How long this attempt has held a GPU."""
+        return time.monotonic() - self.attempt.started if self.attempt.holds_gpu else 0.0
 
 
 def _gates_missed(verdicts: tuple[GateVerdict, ...]) -> str:

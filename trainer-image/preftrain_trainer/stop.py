@@ -2,17 +2,26 @@
 
 Between stages the signal raises `StopNow` at once. Where work must first be brought to a
 safe point (inside training, between two uploads), `deferred` holds it back and the code there
-asks `requested` or calls `check`.
+asks `requested` or calls `check`. Once little is left to do, `let_finish` lets it be done in the
+time that the process is given.
 """
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from types import FrameType
+from typing import Final
 
 from preftrain_trainer.errors import Preempted
 
 MESSAGE = "asked to end before the run was complete; it goes on with the next attempt"
+
+DEFAULT_GRACE_SECONDS: Final = 120
+"""terminationGracePeriodSeconds where nothing is said."""
+_RESERVED_SECONDS: Final = 15
+"""Kept for the interpreter to end and the result to be left."""
 
 
 class StopNow(BaseException):
@@ -23,11 +32,20 @@ class StopNow(BaseException):
 
 
 class StopRequest:
-    """Whether this process was asked to end; set from a signal handler, read anywhere."""
+    """Whether this process was asked to end; set from a signal handler, read anywhere.
 
-    def __init__(self) -> None:
+    Attributes:
+        requested: whether it was.
+        grace_seconds: how long after that it is killed.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.requested = False
+        self.grace_seconds: float = DEFAULT_GRACE_SECONDS
+        self._now = now
+        self._requested_at = inf
         self._deferrals = 0
+        self._finishing = False
 
     def listen(self) -> None:
         """Take over SIGTERM and SIGINT; to be called from the main thread."""
@@ -36,14 +54,28 @@ class StopRequest:
 
     def request(self) -> None:
         """Ask for the end, as a signal would, without interrupting the caller."""
-        self.requested = True
+        if not self.requested:
+            self._requested_at = self._now()
+            self.requested = True
 
     def settle(self) -> None:
         """Let later requests change nothing: the run is decided and only says so."""
         self._deferrals += 1
 
+    def let_finish(self) -> None:
+        """From here on so little is left that a request waits for it, while there is time."""
+        self._deferrals += 1
+        self._finishing = True
+
+    def seconds_left(self) -> float:
+        """Time in which work must be done once the end was asked for; infinite before."""
+        if not self.requested:
+            return inf
+        usable = max(self.grace_seconds - _RESERVED_SECONDS, self.grace_seconds / 2)
+        return max(0.0, self._requested_at + usable - self._now())
+
     def check(self) -> None:
-        """Go on only when nobody asked for the end.
+        """Go on only when nobody asked for the end, or while there is time to finish.
 
         Libraries may swallow what the signal raised inside them, so stages call this when they
         come back from one.
@@ -51,7 +83,7 @@ class StopRequest:
         Raises:
             Preempted: the end was asked for.
         """
-        if self.requested:
+        if self.requested and not (self._finishing and self.seconds_left() > 0):
             raise Preempted(MESSAGE)
 
     @contextmanager
@@ -64,6 +96,6 @@ class StopRequest:
             self._deferrals -= 1
 
     def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
-        self.requested = True
+        self.request()
         if not self._deferrals:
             raise StopNow

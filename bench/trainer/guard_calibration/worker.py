@@ -193,7 +193,9 @@ def _read(orders: Orders, name: DataSet, model: Any, layout: Fit) -> _Pairs:
     spec = _spec(orders, PlannedRun(0, name, 0, 1e-4, 0.1, ("Sigmoid",)))
     nowhere = Path("/nonexistent")
     place = Workspace(nowhere, nowhere, nowhere, nowhere, Path("/"), None, "calibration")
-    loaded = load(open_source(spec.dataset, place), spec)
+    # Examples are read from where they are kept for as long as they are used.
+    scratch = Path(tempfile.mkdtemp(prefix="calibration-"))
+    loaded = load(open_source(spec.dataset, place), spec, scratch)
     held_out = as_pairs(loaded.held_out)[:HELD_OUT_PAIRS]
     data = PreparedData(
         train=loaded.train,

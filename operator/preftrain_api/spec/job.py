@@ -53,8 +53,8 @@ class PreferenceTrainingJobSpec(WireModel):
     compute: ComputeSpec | None = None
     """What the pods run on; nothing here changes the result."""
     suspend: bool = False
-    """true stops the run and gives its GPU back; false lets it go on, in this release from the
-    first step, because no state is saved yet. Default: false."""
+    """true saves the state of the run and gives its GPU back; false lets it go on from there.
+    Default: false."""
     run_revision: Annotated[int, Field(ge=1, le=9999)] = 1
     """Raise it to run again, with or without other settings, once the run has ended.
     Default: 1."""

@@ -30,6 +30,9 @@ EvalMetric = Literal[
     "RewardAccuracy", "RewardAccuracyLowerBound", "RewardMargin", "EvalLoss", "ChosenLogRatio"
 ]
 
+_EARLY_MESSAGE = (
+    "earlyStopping judges the evaluations on the way; set evaluation.everySteps to have some"
+)
 _SAVE_MESSAGE = "set either checkpoint.everySteps or checkpoint.everySeconds, not both"
 
 
@@ -50,7 +53,7 @@ class EarlyStopping(WireModel):
     """Ends a run whose evaluation no longer improves."""
 
     metric: EvalMetric = "EvalLoss"
-    """What is watched. Default: EvalLoss."""
+    """What is watched, and which adapter is the best. Default: EvalLoss."""
     patience: Annotated[int, Field(ge=1, le=1000)] = 3
     """Evaluations without improvement before the run ends. Default: 3."""
     min_delta: Annotated[float, Field(ge=0, le=1e6)] = 0
@@ -71,8 +74,15 @@ class Gate(WireModel):
 class EvaluationSpec(WireModel):
     """Evaluation on the held-out pairs."""
 
+    cel_rules: ClassVar[tuple[CelRule, ...]] = (
+        CelRule(
+            "!has(self.earlyStopping) || has(self.everySteps)", _EARLY_MESSAGE, ".earlyStopping"
+        ),
+    )
+
     every_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """Steps between evaluations. Default: once, at the end."""
+    """Steps between evaluations; the best evaluated adapter becomes the result. Default: once,
+    at the end, so the last adapter does."""
     early_stopping: EarlyStopping | None = None
     """Ends a run whose evaluation no longer improves. Default: off."""
     gates: Annotated[tuple[Gate, ...], Field(max_length=16)] | None = None
@@ -81,6 +91,12 @@ class EvaluationSpec(WireModel):
     samples: Annotated[int, Field(ge=0, le=16)] = 4
     """Held-out prompts that the base model and the adapter answer for the report, which then holds
     text of the data set; 0 for none. Default: 4."""
+
+    @model_validator(mode="after")
+    def _has_what_early_stopping_needs(self) -> Self:
+        if self.early_stopping is not None and self.every_steps is None:
+            raise ValueError(_EARLY_MESSAGE)
+        return self
 
 
 class CheckpointSpec(PlaceFields):
@@ -96,11 +112,11 @@ class CheckpointSpec(PlaceFields):
     uri: Uri | None = None
     """Where checkpoints go: s3://bucket/path or pvc://claim/path. Default: the output's place."""
     every_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """Steps between checkpoints. Default: a tenth of the run."""
+    """Steps between checkpoints. Default: a tenth of the run, or ten minutes if that is less."""
     every_seconds: Seconds | None = None
     """Seconds between checkpoints, in place of everySteps."""
     keep: Annotated[int, Field(ge=1, le=100)] = 2
-    """How many are kept. Default: 2."""
+    """How many are kept; each holds the best evaluated adapter too. Default: 2."""
 
     @field_validator("uri")
     @classmethod

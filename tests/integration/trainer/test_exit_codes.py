@@ -246,8 +246,8 @@ def test_a_template_that_lies_ends_with_66_before_a_gpu_is_asked_for(pod: Pod) -
 def test_a_training_pod_does_not_judge_the_same_data_again(pod: Pod) -> None:
     """It takes the report that prepare has left, and a GPU waits for nobody."""
     from preftrain_api.report import AuditReport
-    from preftrain_trainer import run
     from preftrain_trainer.job_file import read_run_spec
+    from preftrain_trainer.prepare import prepare
     from preftrain_trainer.stop import StopRequest
     from support.trainer_cases import workspace
 
@@ -264,11 +264,11 @@ def test_a_training_pod_does_not_judge_the_same_data_again(pod: Pod) -> None:
         ("no report", None),
     ):
         kept.write_text(text)
-        run.prepare(told, workspace(pod.root), StopRequest())
+        prepare(told, workspace(pod.root), StopRequest())
         found = AuditReport.model_validate_json(kept.read_bytes())
         assert found.shape == (says or report.shape)
         kept.unlink()
-    run.prepare(told, workspace(pod.root), StopRequest())
+    prepare(told, workspace(pod.root), StopRequest())
     assert kept.is_file()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from preftrain_api.manifest import Manifest, ManifestFile
+from preftrain_api.manifest import AttemptRecord, Manifest, ManifestFile
 from preftrain_api.report import Artifact, DataReport, Metrics, Pins
 from preftrain_api.wire import ALLOW_FILE
 from preftrain_trainer.errors import Preempted
@@ -100,6 +100,18 @@ def test_large_files_arrive_whole_and_on_condition(
     content = store.get("a/large")
     assert content is not None
     assert content[0] == large.read_bytes()
+
+
+def test_an_object_becomes_a_file(revision: Revision, tmp_path: Path) -> None:
+    """Whole; where there is none, no file appears either."""
+    store = revision.store()
+    store.put("a/small", b"content")
+
+    assert store.fetch("a/small", tmp_path / "small")
+    assert not store.fetch("a/none", tmp_path / "none")
+
+    assert (tmp_path / "small").read_bytes() == b"content"
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_later_pod_takes_the_claim_over(revision: Revision) -> None:
@@ -264,6 +276,7 @@ class _StopsAfter:
         self._left = files
         self.get, self.head, self.url = store.get, store.head, store.url
         self.list, self.put, self.delete = store.list, store.put, store.delete
+        self.fetch = store.fetch
         if not files:
             stop.request()
 
@@ -308,8 +321,8 @@ def publish_as(
         evaluation=None,
         gates=(),
         withheld=withheld,
-        holder=pod,
-        seconds=1.0,
+        adapter_step=1,
+        attempts=(AttemptRecord(number=1, pod_uid=pod, start_step=0, end_step=1, seconds=1.0),),
         gpu_seconds=0.0,
     )
 

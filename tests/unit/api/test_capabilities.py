@@ -20,9 +20,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "method.dpo.ldAlpha": {"method": DPO | {"dpo": {"ldAlpha": 0.5}}},
     "training.precomputeReference": {"training": {"precomputeReference": True}},
     "guards: Stall": {"guards": [{"name": "Stall", "action": "Stop"}]},
-    "evaluation.earlyStopping": {"evaluation": {"earlyStopping": {}}},
-    "checkpoint: saving": {"checkpoint": {"everySteps": 5}},
-    "checkpoint.uri": {"checkpoint": {"uri": "s3://elsewhere/checkpoints"}},
     "managedBy": {"managedBy": "kueue.x-k8s.io/multikueue"},
 }
 

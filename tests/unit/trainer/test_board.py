@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Literal
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -55,6 +56,28 @@ def test_the_time_left_follows_the_median_step(board: ProgressBoard) -> None:
     assert board.snapshot().eta_seconds == 18
     assert board.snapshot().percent == 40
     assert board.snapshot().first_step_time == NOON
+
+
+def test_a_resumed_run_goes_on_where_it_was(board: ProgressBoard) -> None:
+    """Steps, figures and the first step's time are shown at once, and what is safe."""
+    board.plan(100)
+    early = NOON.replace(hour=9)
+    warned = Finding(name="Entropy", severity="Warning", message="rising", step=30)
+    board.finding(warned)
+    board.resume(StepRecord(step=40, loss=0.5), early, (warned,))
+    shown = board.snapshot()
+    assert (shown.step, shown.checkpoint_step, shown.first_step_time) == (40, 40, early)
+    assert shown.metrics.loss == 0.5
+    assert board.start_step == 40
+    assert shown.findings == (warned,)
+
+    board.step(StepRecord(step=41, seconds=40.0, loss=0.5))
+    board.step(StepRecord(step=42, seconds=2.0, loss=0.5))
+    board.saved(42)
+
+    shown = board.snapshot()
+    assert (shown.eta_seconds, shown.checkpoint_step) == (2.0 * 58, 42)
+    assert shown.first_step_time == early
 
 
 def test_an_evaluation_stays_visible_while_training_goes_on(board: ProgressBoard) -> None:
@@ -116,11 +139,12 @@ def test_prometheus_reads_what_the_board_shows(board: ProgressBoard, address: st
 
 def test_what_guards_say_is_counted(board: ProgressBoard, address: str) -> None:
     """By guard and severity; findings of the data are none of them."""
-    for name, severity in (
+    said: tuple[tuple[str, Literal["Warning", "Error"]], ...] = (
         ("Entropy", "Warning"),
         ("Entropy", "Error"),
         ("identicalAfterTruncation", "Warning"),
-    ):
+    )
+    for name, severity in said:
         board.finding(Finding(name=name, severity=severity, message="x", step=3))
     text = read(f"{address}/metrics")
     name = "preftrain_guard_findings_total"

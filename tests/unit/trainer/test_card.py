@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from preftrain_api.manifest import AttemptRecord
 from preftrain_api.report import Finding, GateVerdict, Pins
 from preftrain_api.resolve import resolve
 from preftrain_api.run_spec import RunIdentity, RunSpec
@@ -111,7 +112,8 @@ def test_a_run_without_evaluation_claims_nothing() -> None:
 def test_equal_runs_have_equal_cards() -> None:
     """Whenever they ran, however long they took, whatever pod it was."""
     one = evidence()
-    later = replace(one, created=one.created.replace(year=2027), seconds=9.0, holder="pod-2")
+    record = AttemptRecord(number=2, pod_uid="pod-2", start_step=0, end_step=240, seconds=9.0)
+    later = replace(one, created=one.created.replace(year=2027), attempts=(record,))
     assert card(one) == card(later)
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from preftrain_api.manifest import ManifestFile
+from preftrain_api.manifest import AttemptRecord, ManifestFile
 from preftrain_api.report import DataReport, Metrics, Pins
 from preftrain_trainer.publishing.evidence import Evidence
 from support.trainer_cases import run_spec
@@ -30,8 +30,8 @@ def test_values_of_the_environment_are_not_published(tmp_path: Path) -> None:
         evaluation=None,
         gates=(),
         withheld=False,
-        holder="pod-1",
-        seconds=1.0,
+        adapter_step=1,
+        attempts=(AttemptRecord(number=1, pod_uid="pod-1", start_step=0, end_step=1, seconds=1.0),),
         gpu_seconds=0.0,
     )
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from math import inf
 
 import pytest
 
@@ -44,3 +45,31 @@ def test_a_settled_run_is_not_disturbed(stop: StopRequest) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
     assert stop.requested
+
+
+def test_what_is_nearly_done_is_finished_in_time() -> None:
+    """A request waits for it; once the time is nearly up it ends after all."""
+    now = 100.0
+    stop = StopRequest(now=lambda: now)
+    stop.grace_seconds = 120
+    assert stop.seconds_left() == inf
+    stop.let_finish()
+    stop.request()
+    assert stop.seconds_left() == 105
+
+    now = 200.0
+    stop.check()
+    now = 206.0
+    with pytest.raises(Preempted):
+        stop.check()
+
+
+def test_a_second_request_does_not_buy_time() -> None:
+    """The pod is killed so long after the first."""
+    now = 100.0
+    stop = StopRequest(now=lambda: now)
+    stop.grace_seconds = 20
+    stop.request()
+    now = 104.0
+    stop.request()
+    assert stop.seconds_left() == 6

@@ -60,11 +60,11 @@ class Prepare(_PodCommand):
 
     def run(self) -> int:
         """End with a verdict."""
-        from preftrain_trainer import run
+        from preftrain_trainer import prepare
         from preftrain_trainer.job_file import read_run_spec
 
         told = read_run_spec(self.arguments.run_spec)
-        result = run.verdict(run.prepare(told, self.workspace, self.stop))
+        result = prepare.verdict(prepare.prepare(told, self.workspace, self.stop))
         _say(result.message)
         self.leave(result)
         return ExitCode.DONE
@@ -106,7 +106,8 @@ class Train(_PodCommand):
 
         seconds = time.monotonic() - self.started if self._holds_gpu else None
         progress = self._board.snapshot()
-        self.leave(result.failed(sentence, progress, seconds, *_evidence(error)))
+        start_step = self._board.start_step
+        self.leave(result.failed(sentence, progress, start_step, seconds, *_evidence(error)))
 
 
 def _say(message: str) -> None:

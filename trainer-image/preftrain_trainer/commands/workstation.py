@@ -56,9 +56,9 @@ class Run(Command):
                 shutil.rmtree(workspace.work, ignore_errors=True)
 
     def _check(self, told: "RunSpec", workspace: Workspace) -> int:
-        from preftrain_trainer import run
+        from preftrain_trainer import prepare
 
-        result = run.verdict(run.prepare(told, workspace, self.stop))
+        result = prepare.verdict(prepare.prepare(told, workspace, self.stop))
         print(result.model_dump_json(by_alias=True, exclude_none=True, indent=1))
         return ExitCode.DONE
 

@@ -20,8 +20,8 @@ from preftrain_trainer.evaluation.samples import (
     distinct_prompts,
     preferred,
 )
-from preftrain_trainer.fit.device import gpu_memory_reported
 from preftrain_trainer.fit.layout import Fit
+from preftrain_trainer.fit.memory import gpu_memory_reported
 from preftrain_trainer.model.generation import greedy
 from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.stop import StopRequest

@@ -14,8 +14,8 @@ from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import TokenizedPair, tokenization_of
 from preftrain_trainer.evaluation.margins import PairMargin, margins_of
 from preftrain_trainer.evaluation.statistics import wilson_interval
-from preftrain_trainer.fit.device import gpu_memory_reported
 from preftrain_trainer.fit.layout import Fit
+from preftrain_trainer.fit.memory import gpu_memory_reported
 from preftrain_trainer.methods.table import Objective, PairScore, method_of
 from preftrain_trainer.model.likelihood import PairLikelihood, evaluating, pair_likelihoods
 from preftrain_trainer.model.loading import LoadedModel

@@ -20,16 +20,22 @@ _COMPARE: Final = {"GreaterThan": gt, "AtLeast": ge, "LessThan": lt, "AtMost": l
 
 
 def require_held_out(spec: PreferenceTrainingJobSpec, pairs: int) -> None:
-    """Refuse gates that could never be judged, before anything is trained.
+    """Refuse judgements that could never be made, before anything is trained.
 
     Raises:
-        BadSpec: gates are set and nothing is held out.
+        BadSpec: gates or early stopping are set and nothing is held out.
     """
-    if spec.evaluation and spec.evaluation.gates and pairs == 0:
-        raise BadSpec(
-            "evaluation.gates cannot be judged because no pairs are held out; raise "
-            "dataset.evalFraction or set dataset.evalSplit"
-        )
+    if pairs or spec.evaluation is None:
+        return
+    for member, asked in (
+        ("gates", spec.evaluation.gates),
+        ("earlyStopping", spec.evaluation.early_stopping),
+    ):
+        if asked:
+            raise BadSpec(
+                f"evaluation.{member} cannot be judged because no pairs are held out; raise "
+                "dataset.evalFraction or set dataset.evalSplit"
+            )
 
 
 def judge(

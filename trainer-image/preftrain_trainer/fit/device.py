@@ -7,15 +7,13 @@ loaded anything. Unsloth would train on the CPU instead, without a word.
 import ctypes
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Final, Literal
 
 from preftrain_api.spec import ComputeSpec
-from preftrain_trainer.errors import NoUsableGpu, OutOfGpuMemory
+from preftrain_trainer.errors import NoUsableGpu
 
 _DRIVER: Final = "libcuda.so.1"
 _CAPABILITY_MAJOR: Final = 75
@@ -26,10 +24,6 @@ _FIRST_USABLE: Final = (7, 0)
 """Triton, which Unsloth's kernels are written in, needs Volta or newer."""
 
 _WAY_OUT: Final = "check the node's driver and device plugin, or set compute.accelerator to CPU"
-
-OUT_OF_MEMORY_ADVICE: Final = (
-    "lower training.microBatchSize (then training.maxLength), or ask for a larger GPU"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +115,3 @@ def _call(driver: ctypes.CDLL, function: str, *arguments: object) -> None:
             f"compute.accelerator is GPU, but the CUDA driver answers error {status} to "
             f"{function}; {_WAY_OUT}"
         )
-
-
-@contextmanager
-def gpu_memory_reported(doing: str) -> Iterator[None]:
-    """Turn torch's out-of-memory error inside the block into one sentence of advice.
-
-    Raises:
-        OutOfGpuMemory: the GPU's memory was exhausted.
-    """
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        detail = str(error).split(". ")[0]
-        raise OutOfGpuMemory(f"{doing}: {detail}; {OUT_OF_MEMORY_ADVICE}") from error

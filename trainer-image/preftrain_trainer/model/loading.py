@@ -17,8 +17,9 @@ from typing import Any
 from preftrain_api.resolve import TARGET_MODULES
 from preftrain_api.spec import LoraSpec, PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_trainer.errors import BadSpec, InternalError, ModelUnavailable, NoUsableGpu
-from preftrain_trainer.fit.device import Device, gpu_memory_reported, usable_cpus
+from preftrain_trainer.fit.device import Device, usable_cpus
 from preftrain_trainer.fit.layout import Fit
+from preftrain_trainer.fit.memory import gpu_memory_reported
 from preftrain_trainer.places.model_source import FetchedModel
 
 ADAPTER = "default"

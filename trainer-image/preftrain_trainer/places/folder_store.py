@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from preftrain_trainer.places.ref import PlaceRef
@@ -86,10 +86,25 @@ class FolderStore:
             shutil.copyfile(path, part)
             return self._appear(part, key, condition)
 
-    def delete(self, key: str) -> None:
-        """Remove a file."""
+    def fetch(self, key: str, path: Path) -> bool:
+        """Copy a file."""
+        part = path.with_name(path.name + _PART)
         with self._explained():
-            (self._root / key).unlink(missing_ok=True)
+            try:
+                shutil.copyfile(self._root / key, part)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        part.replace(path)
+        return True
+
+    def delete(self, key: str) -> None:
+        """Remove a file, and its folder with the last one in it."""
+        path = self._root / key
+        with self._explained():
+            path.unlink(missing_ok=True)
+        if path.parent != self._root:
+            with suppress(OSError):  # it is not empty, or was never there
+                path.parent.rmdir()
 
     def _appear(self, part: Path, key: str, condition: Condition) -> bool:
         target = self._root / key

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from preftrain_api.places import PlaceUri
 from preftrain_api.run_spec import RunSpec
-from preftrain_api.spec import DatasetSpec, ModelSpec
+from preftrain_api.spec import DatasetSpec, ModelSpec, PreferenceTrainingJobSpec
 from preftrain_trainer.places.folder_source import FolderSource
 from preftrain_trainer.places.folder_store import FolderStore
 from preftrain_trainer.places.ref import PlaceRef
@@ -35,7 +35,29 @@ def open_output(run: RunSpec, workspace: Workspace, *, patient: bool) -> ObjectS
     `patient` chooses between failing within seconds and trying for minutes.
     """
     output = run.spec.output
-    place = PlaceRef.of("output", output.uri, output)
+    return _open(PlaceRef.of("output", output.uri, output), run, workspace, patient=patient)
+
+
+def open_checkpoints(run: RunSpec, workspace: Workspace, *, patient: bool) -> ObjectStore:
+    """The folder of this revision below `checkpoint.uri`, which a resolved spec has."""
+    checkpoint = run.spec.checkpoint
+    if checkpoint is None or checkpoint.uri is None:
+        raise ValueError("the spec is not resolved: it has no checkpoint.uri")
+    place = PlaceRef.of("checkpoint", checkpoint.uri, checkpoint)
+    return _open(place, run, workspace, patient=patient)
+
+
+def checkpoints_with_output(spec: PreferenceTrainingJobSpec) -> bool:
+    """Whether checkpoints go to the place of the results, as they do by default."""
+    checkpoint, output = spec.checkpoint, spec.output
+    return checkpoint is not None and (checkpoint.uri, checkpoint.secret_ref, checkpoint.s3) == (
+        output.uri,
+        output.secret_ref,
+        output.s3,
+    )
+
+
+def _open(place: PlaceRef, run: RunSpec, workspace: Workspace, *, patient: bool) -> ObjectStore:
     prefix = run.identity.key_prefix
     if place.uri.scheme == "s3":
         from preftrain_trainer.places.s3 import Bucket, client

@@ -206,8 +206,8 @@ class Bucket:
         with self._explained():
             self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
 
-    def download(self, key: str, path: Path) -> None:
-        """Fetch an object into a file, which appears when it is whole."""
+    def fetch(self, key: str, path: Path) -> bool:
+        """Download into a file, which appears when it is whole; False when there is no object."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         with self._explained():
@@ -215,9 +215,15 @@ class Bucket:
                 self._client.download_file(self._bucket, self._key(key), str(part))
             except ClientError as error:
                 if _code(error) in _ABSENT:
-                    raise self._place.missing(f"there is no object {self._key(key)}") from error
+                    return False
                 raise
         part.replace(path)
+        return True
+
+    def download(self, key: str, path: Path) -> None:
+        """Download an object that must be there."""
+        if not self.fetch(key, path):
+            raise self._place.missing(f"there is no object {self._key(key)}")
 
     def _key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key

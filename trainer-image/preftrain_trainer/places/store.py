@@ -85,6 +85,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def fetch(self, key: str, path: Path) -> bool:
+        """Bring an object into a file, which appears when it is whole; False when there is none."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
         ...

@@ -5,7 +5,7 @@ One object, written by the stages and read by the HTTP server and the terminal, 
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
@@ -32,10 +32,12 @@ class ProgressBoard:
     Attributes:
         uid: the pod that answers, so that a reused address is noticed.
         now: the clock.
+        start_step: steps that earlier attempts have done.
     """
 
     uid: str
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    start_step: int = field(default=0, init=False)
     _progress: Progress = field(init=False)
     _step_seconds: deque[float] = field(
         default_factory=lambda: deque(maxlen=_STEPS_FOR_MEDIAN), init=False
@@ -88,13 +90,34 @@ class ProgressBoard:
         """Tell the number of steps, once it is known."""
         self._change(total_steps=total_steps)
 
+    def resume(
+        self,
+        record: StepRecord,
+        first_step_time: datetime | None,
+        findings: Iterable[Finding] = (),
+    ) -> None:
+        """Go on after the step that `record` is of, which an earlier attempt has done."""
+        self.start_step = record.step
+        for finding in findings:
+            self.finding(finding)
+        self._change(
+            step=record.step,
+            checkpoint_step=record.step,
+            first_step_time=first_step_time,
+            metrics=record.metrics(),
+        )
+
+    def saved(self, step: int) -> None:
+        """Tell that the checkpoint of `step` is safe."""
+        self._change(checkpoint_step=step)
+
     def step(self, record: StepRecord) -> None:
         """Take over the figures of a finished step."""
         with self._lock:
             self._last_step = self.now()
             if record.seconds is not None:
                 self._step_seconds.append(record.seconds)
-                if len(self._step_seconds) == 2 and record.step == 2:
+                if len(self._step_seconds) == 2 and record.step == self.start_step + 2:
                     # The first step of a process compiles kernels; it says nothing about the
                     # others.
                     self._step_seconds.popleft()
@@ -125,9 +148,12 @@ class ProgressBoard:
             self._change(metrics=metrics)
 
     def finding(self, finding: Finding) -> None:
-        """Show a finding; the newest sixteen are kept."""
+        """Show a finding, once; the newest sixteen are kept."""
         with self._lock:
-            self._change(findings=(*self._progress.findings, finding)[-_MAX_FINDINGS:])
+            known = self._progress.findings
+            if finding in known:
+                return
+            self._change(findings=(*known, finding)[-_MAX_FINDINGS:])
         for listener in self._finding_listeners:
             listener(finding)
 

@@ -34,11 +34,12 @@ class Evidence:
     evaluation: Evaluation | None
     gates: tuple[GateVerdict, ...]
     withheld: bool
-    holder: str
-    seconds: float
-    """How long the attempt took."""
+    adapter_step: int
+    """Step whose adapter this is."""
+    attempts: tuple[AttemptRecord, ...]
+    """All attempts that led to it."""
     gpu_seconds: float
-    """How long it held a GPU."""
+    """How long they held a GPU."""
     merged: MergedWeights | None = None
     """How merged weights compare to the adapter, when they are published with it."""
 
@@ -55,21 +56,14 @@ class Evidence:
             versions=self.versions,
             created=self.created,
             steps=self.steps,
+            adapter_step=self.adapter_step,
             metrics=self.metrics,
             evaluation=self.evaluation,
             gates=self.gates,
             withheld=self.withheld,
             data_report=self.data_report,
             findings=self.findings,
-            attempts=(
-                AttemptRecord(
-                    number=max(self.run.identity.attempt, 1),
-                    pod_uid=self.holder,
-                    start_step=0,
-                    end_step=self.steps,
-                    seconds=self.seconds,
-                ),
-            ),
+            attempts=self.attempts,
             gpu_seconds=self.gpu_seconds,
             merged_weights=self.merged,
             environment=self.environment,

@@ -59,13 +59,15 @@ class StepReporter(TrainerCallback):
         self._board.step(record)
         self._act(findings)
 
-    def judging(self, evaluate: Callable[[], Evaluation | None]) -> Callable[[], Evaluation | None]:
+    def judging(
+        self, evaluate: Callable[[int], Evaluation | None]
+    ) -> Callable[[int], Evaluation | None]:
         """The same evaluation, of which the guards hear; it may raise GuardStopped."""
 
-        def judged() -> Evaluation | None:
-            evaluation = evaluate()
-            if evaluation is not None and self.newest is not None:
-                findings = self.book.evaluated(self.newest.step, evaluation)
+        def judged(step: int) -> Evaluation | None:
+            evaluation = evaluate(step)
+            if evaluation is not None:
+                findings = self.book.evaluated(step, evaluation)
                 self._unwritten += findings
                 self._act(findings)
             return evaluation

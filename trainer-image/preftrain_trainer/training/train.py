@@ -9,10 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from preftrain_api.report import Evaluation, Finding, Metrics
-from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
+from preftrain_api.spec import (
+    CheckpointSpec,
+    EvaluationSpec,
+    PreferenceTrainingJobSpec,
+    TrainingSpec,
+)
+from preftrain_trainer.checkpoint.keeping import Keeping
+from preftrain_trainer.checkpoint.remote import Saved
+from preftrain_trainer.checkpoint.rhythm import rhythm_of
+from preftrain_trainer.checkpoint.state import Selection
 from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import (
     Rendering,
@@ -21,8 +30,8 @@ from preftrain_trainer.data.tokens import (
     tokenization_of,
 )
 from preftrain_trainer.errors import InternalError
-from preftrain_trainer.fit.device import gpu_memory_reported
 from preftrain_trainer.fit.layout import Fit, with_examples
+from preftrain_trainer.fit.memory import gpu_memory_reported
 from preftrain_trainer.guards.admission import admission
 from preftrain_trainer.guards.book import GuardBook
 from preftrain_trainer.guards.rules import facts_of, limits_of
@@ -31,8 +40,12 @@ from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.stop import StopRequest
 from preftrain_trainer.training.order import training_order
+from preftrain_trainer.training.selection import told
 from preftrain_trainer.training.start import expected_start
 from preftrain_trainer.training.trainer import OrderedPairs, build_trainer
+
+BEST: Final = "best.safetensors"
+"""The best evaluated adapter, in the folder of this attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,10 @@ class Trained:
 
     steps: int
     total_steps: int
+    adapter_step: int
+    """Step of the adapter that is in the model: the last, or the best that was evaluated."""
+    evaluation: Evaluation | None
+    """The judgement on that adapter where it is fresh."""
     first_step_time: datetime | None
     metrics: Metrics
     findings: tuple[Finding, ...]
@@ -58,7 +75,8 @@ def train(
     work: Path,
     board: ProgressBoard,
     stop: StopRequest,
-    evaluate: Callable[[int], Evaluation | None] | None = None,
+    evaluate: Callable[[int], Evaluation | None] = lambda step: None,
+    keeping: Keeping | None = None,
 ) -> Trained:
     """Train the adapter of `model` in place as the resolved `spec` says.
 
@@ -70,7 +88,9 @@ def train(
         work: folder with `report/`, to which `metrics.jsonl` is written.
         board: shows the progress.
         stop: ends training at the next micro-batch; must not interrupt it elsewhere.
-        evaluate: called with the step every `evaluation.everySteps` steps.
+        evaluate: called with the step every `evaluation.everySteps` steps; gives None where
+            nothing is held out.
+        keeping: where the state comes from and goes to; None for trials that are not resumed.
 
     Raises:
         DataRefused: too many pairs cannot be used at this length.
@@ -98,8 +118,10 @@ def train(
     with stop.deferred(), gpu_memory_reported("training"):
         trainer = build_trainer(model, as_pairs(data.train), tokenized, spec, layout, work)
         trainer.train_dataset = OrderedPairs(tokenized.pairs, order)
-        first = [tokenized.pairs[index] for index in order[: layout.batch_size]]
-        expected = expected_start(model, trainer, spec, layout, first)
+        expected = None
+        if keeping is None or keeping.resumed is None:
+            first = [tokenized.pairs[index] for index in order[: layout.batch_size]]
+            expected = expected_start(model, trainer, spec, layout, first)
         facts = facts_of(
             spec,
             layout,
@@ -108,7 +130,9 @@ def train(
         )
         book = GuardBook(spec.guards, facts, admission(spec))
         board.judge_pace(partial(stalled, limits=limits_of("Stall", spec.guards)))
-        return _run(trainer, model, spec, layout, tokenized, book, work, board, stop, evaluate)
+        log = work / "report" / "metrics.jsonl"
+        course = _Course(trainer, model, spec, layout, work, log, book, board, stop)
+        return course.run(tokenized, evaluate, keeping)
 
 
 def chosen_tokens(pairs: Sequence[TokenizedPair], max_length: int) -> list[int]:
@@ -116,46 +140,109 @@ def chosen_tokens(pairs: Sequence[TokenizedPair], max_length: int) -> list[int]:
     return [min(len(pair.chosen), max_length - len(pair.prompt)) for pair in pairs]
 
 
-def _run(
-    trainer: Any,
-    model: LoadedModel,
-    spec: PreferenceTrainingJobSpec,
-    layout: Fit,
-    tokenized: Tokenized,
-    book: GuardBook,
-    work: Path,
-    board: ProgressBoard,
-    stop: StopRequest,
-    evaluate: Callable[[int], Evaluation | None] | None,
-) -> Trained:
-    from preftrain_trainer.training.periodic import PeriodicEvaluation
-    from preftrain_trainer.training.reporter import StepReporter
-    from preftrain_trainer.training.stopping import StopWatcher
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """One training loop with everything that watches it."""
 
-    log = work / "report" / "metrics.jsonl"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    reporter = StepReporter(board, log, book)
-    trainer.add_callback(reporter)
-    every = spec.evaluation.every_steps if spec.evaluation else None
-    if every is not None and evaluate is not None:
-        trainer.add_callback(PeriodicEvaluation(every, reporter.judging(evaluate)))
-    trainer.add_callback(StopWatcher(stop))
-    board.phase("Training")
-    with _peak_memory(layout) as peak:
-        trainer.train()
-    steps = int(trainer.state.global_step)
-    if steps != layout.total_steps or reporter.newest is None:
-        raise InternalError(f"training ended after {steps} of {layout.total_steps} steps")
-    return Trained(
-        steps=steps,
-        total_steps=layout.total_steps,
-        first_step_time=board.snapshot().first_step_time,
-        metrics=board.snapshot().metrics,
-        findings=(*book.findings, *tokenized.findings),
-        rendering=tokenized.rendering,
-        trainable_parameters=model.trainable,
-        peak_gpu_bytes=peak(),
-    )
+    trainer: Any
+    model: LoadedModel
+    spec: PreferenceTrainingJobSpec
+    layout: Fit
+    work: Path
+    log: Path
+    book: GuardBook
+    board: ProgressBoard
+    stop: StopRequest
+
+    def run(
+        self,
+        tokenized: Tokenized,
+        evaluate: Callable[[int], Evaluation | None],
+        keeping: Keeping | None,
+    ) -> Trained:
+        from preftrain_trainer.training.periodic import PeriodicEvaluation
+        from preftrain_trainer.training.reporter import StepReporter
+        from preftrain_trainer.training.resuming import ResumeCheck, continue_count, restore_log
+        from preftrain_trainer.training.saving import Checkpointer
+        from preftrain_trainer.training.stopping import StopWatcher
+
+        resumed = keeping.resumed if keeping else None
+        if resumed is not None:
+            self.book.restore(resumed.state.guard_state)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        reporter = StepReporter(self.board, self.log, self.book)
+        evaluation = self.spec.evaluation or EvaluationSpec()
+        periodic = PeriodicEvaluation(
+            evaluation,
+            self.model,
+            reporter.judging(evaluate),
+            self.work / BEST,
+            resumed.state.selection if resumed else Selection(),
+        )
+        # Each acts on what those before it have done with a step.
+        watchers: list[Any] = [reporter, periodic]
+        checkpointer = None
+        if keeping is not None:
+            checkpointer = Checkpointer(
+                self.trainer,
+                self.model,
+                self.layout,
+                keeping,
+                rhythm_of(self.spec.checkpoint or CheckpointSpec(), self.layout.total_steps),
+                reporter,
+                periodic,
+                self.board,
+                self.log,
+                self.book.state,
+            )
+            if resumed is not None:
+                reporter.newest = restore_log(resumed, self.log, self.work / BEST)
+                continue_count(self.trainer, reporter.newest)
+                state = resumed.state
+                self.board.resume(reporter.newest, state.first_step_time, state.findings)
+                watchers.insert(0, ResumeCheck(self.model, state))
+        watchers.append(StopWatcher(self.stop, checkpointer, keeping.uploads if keeping else None))
+        if checkpointer is not None:
+            watchers.append(checkpointer)
+        for watcher in watchers:
+            self.trainer.add_callback(watcher)
+        self.board.phase("Training")
+        with _peak_memory(self.layout) as peak:
+            steps = self._loop(resumed)
+        if steps != self.layout.total_steps and not periodic.selection.ended:
+            raise InternalError(f"training ended after {steps} of {self.layout.total_steps} steps")
+        if checkpointer is not None:
+            checkpointer.save(steps)
+        adapter_step = periodic.finish(steps)
+        for finding in told(
+            periodic.selection, steps, self.layout.total_steps, evaluation.early_stopping
+        ):
+            self.board.finding(finding)
+        return Trained(
+            steps=steps,
+            total_steps=self.layout.total_steps,
+            adapter_step=adapter_step,
+            evaluation=periodic.newest,
+            first_step_time=self.board.snapshot().first_step_time,
+            metrics=self.board.snapshot().metrics,
+            findings=self.board.snapshot().findings,
+            rendering=tokenized.rendering,
+            trainable_parameters=self.model.trainable,
+            peak_gpu_bytes=peak(),
+        )
+
+    def _loop(self, resumed: Saved | None) -> int:
+        """Train to the end; returns the number of steps done in all attempts."""
+        from preftrain_trainer.training.resuming import restore_finished
+
+        if resumed is None:
+            self.trainer.train()
+        elif resumed.state.step == self.layout.total_steps or resumed.state.selection.ended:
+            restore_finished(self.model, resumed)
+            return resumed.state.step
+        else:
+            self.trainer.train(resume_from_checkpoint=str(resumed.folder))
+        return int(self.trainer.state.global_step)
 
 
 @contextmanager

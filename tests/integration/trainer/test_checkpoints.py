@@ -1,0 +1,249 @@
+"""Checkpoints in real stores: what is found again, what is kept, and who may write."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from preftrain_trainer.checkpoint.remote import CheckpointPlace, Saved
+from preftrain_trainer.checkpoint.state import ADAPTER, RESUME, ResumeState
+from preftrain_trainer.errors import ArtifactConflict, Preempted
+from preftrain_trainer.places.store import Fencing, ObjectStore
+from preftrain_trainer.publishing.claim import take_claim
+from support.checkpoints import sealed
+
+from .conftest import Place, Revision
+
+pytestmark = pytest.mark.integration
+
+in_folder_and_s3 = pytest.mark.parametrize("place", ["folder", "versity"], indirect=True)
+in_folder = pytest.mark.parametrize("place", ["folder"], indirect=True)
+"""What does not depend on the store."""
+
+
+def anything(state: ResumeState, url: str) -> None:
+    del state, url
+
+
+@dataclass
+class Pod:
+    """A pod that trains: it has taken the claim."""
+
+    revision: Revision
+    name: str
+    fencing: Fencing = "ConditionalWrites"
+    keep: int = 2
+    store: ObjectStore = field(init=False)
+    place: CheckpointPlace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = self.revision.store(self.name)
+        claim = take_claim(self.store, self.name, self.fencing)
+        self.place = CheckpointPlace(self.store, self.fencing, self.name, claim.check, self.keep)
+
+    def save(self, step: int) -> None:
+        folder = self.revision.tmp_path / f"{self.name}-step-{step}"
+        self.place.upload(folder, sealed(folder, step))
+
+    def find(self, require: Callable[[ResumeState, str], None] = anything) -> Saved | None:
+        into = self.revision.tmp_path / f"{self.name}-resumed"
+        return self.place.newest(into, require, lambda: None)
+
+    def steps(self) -> list[str]:
+        return sorted(
+            item.key.split("/")[-2]
+            for item in self.store.list("checkpoints/")
+            if item.key.endswith(f"/{RESUME}")
+        )
+
+
+@in_folder_and_s3
+def test_the_newest_checkpoint_is_found_by_another_pod(revision: Revision) -> None:
+    """Whole, and verified."""
+    assert Pod(revision, "first").find() is None
+    first = Pod(revision, "first")
+    first.save(3)
+    first.save(12)
+
+    found = Pod(revision, "second").find()
+
+    assert found is not None
+    assert found.state.step == 12
+    assert found.url.endswith("r1/checkpoints/step-12")
+    assert (found.folder / ADAPTER).is_file()
+
+
+@in_folder
+def test_a_torn_checkpoint_falls_back_to_the_one_before(
+    revision: Revision, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is wrong with it; the log says what."""
+    pod = Pod(revision, "first")
+    for step in (3, 6, 9, 12):
+        pod.save(step)
+    pod.store.put(f"checkpoints/step-12/{ADAPTER}", b"torn")
+    pod.store.delete(f"checkpoints/step-9/{ADAPTER}")
+    pod.store.put(f"checkpoints/step-6/{RESUME}", b"{")
+
+    found = Pod(revision, "second").find()
+
+    assert found is not None
+    assert found.state.step == 3
+    assert "checkpoints/step-12 is damaged" in caplog.text
+
+
+@in_folder
+def test_a_description_that_the_pointer_does_not_name_is_not_trusted(revision: Revision) -> None:
+    """It may be whole and still be another one's."""
+    pod = Pod(revision, "first")
+    pod.save(3)
+    pod.save(6)
+    other = revision.tmp_path / "other"
+    sealed(other, 7)
+    pod.store.put(f"checkpoints/step-6/{RESUME}", (other / RESUME).read_bytes())
+
+    found = Pod(revision, "second").find()
+
+    assert found is not None
+    assert found.state.step == 3
+
+
+@in_folder
+def test_files_without_a_pointer_are_good_enough(revision: Revision) -> None:
+    """A pod was killed between its first checkpoint and the pointer."""
+    pod = Pod(revision, "first")
+    pod.save(3)
+    pod.store.delete("checkpoints/latest.json")
+
+    found = Pod(revision, "second").find()
+
+    assert found is not None
+    assert found.state.step == 3
+
+
+@in_folder
+def test_a_half_uploaded_checkpoint_is_none(revision: Revision) -> None:
+    """Files without their description are written over by the next attempt."""
+    pod = Pod(revision, "first")
+    pod.save(3)
+    pod.store.put(f"checkpoints/step-6/{ADAPTER}", b"half")
+
+    second = Pod(revision, "second")
+    found = second.find()
+    assert found is not None
+    assert found.state.step == 3
+    second.save(6)
+    again = Pod(revision, "third").find()
+    assert again is not None
+    assert again.state.step == 6
+
+
+@in_folder
+def test_another_runs_checkpoint_ends_the_search(revision: Revision) -> None:
+    """It is refused, not skipped for an older one."""
+    pod = Pod(revision, "first")
+    pod.save(3)
+
+    def refuse(state: ResumeState, url: str) -> None:
+        raise ArtifactConflict(f"{url} of step {state.step} belongs to another run")
+
+    with pytest.raises(ArtifactConflict, match="step-3 of step 3 belongs"):
+        pod.find(refuse)
+
+
+@in_folder
+def test_as_many_as_asked_for_are_kept(revision: Revision) -> None:
+    """The last ones; halves of older ones go too, and what is further on stays."""
+    pod = Pod(revision, "first")
+    pod.store.put(f"checkpoints/step-1/{ADAPTER}", b"half")
+    for step in (2, 9, 10, 30):
+        pod.save(step)
+
+    pod.place.remove_old(10)
+
+    assert pod.steps() == ["step-10", "step-30", "step-9"]
+    assert [item.key for item in pod.store.list("checkpoints/step-1/")] == []
+
+
+@in_folder_and_s3
+def test_a_pod_that_was_cut_off_moves_nothing_any_more(revision: Revision) -> None:
+    """The older of two trainers on one prefix: neither pointer, nor files, nor manifest."""
+    old = Pod(revision, "old")
+    old.save(3)
+    new = Pod(revision, "new")
+    new.save(4)
+    before = {item.key: item.tag for item in new.store.list()}
+
+    with pytest.raises(Preempted, match="later pod"):
+        old.save(6)
+    with pytest.raises(Preempted):
+        replace(old.place, keep=0).remove_old(6)
+
+    assert {item.key: item.tag for item in new.store.list()} == before
+    found = Pod(revision, "third").find()
+    assert found is not None
+    assert found.state.step == 4
+
+
+@in_folder_and_s3
+@pytest.mark.parametrize("write", [1, 2, 3, 4])
+def test_a_pod_overtaken_between_look_and_write_moves_nothing(
+    revision: Revision, write: int
+) -> None:
+    """A pod may freeze right after it has looked at the claim; then the write itself fails."""
+    old = Pod(revision, "old")
+    old.save(3)
+    looks = 0
+
+    def freeze() -> None:
+        nonlocal looks
+        looks += 1
+        old.place.require_claim()
+        if looks == write:
+            Pod(revision, "new").save(6)
+
+    frozen = replace(old.place, require_claim=freeze)
+    folder = revision.tmp_path / "late"
+
+    with pytest.raises(Preempted, match="later pod"):
+        frozen.upload(folder, sealed(folder, 6, tokens=1.0))
+
+    found = Pod(revision, "third").find()
+    assert found is not None
+    assert (found.state.step, found.state.tokens) == (6, None)
+
+
+@in_folder
+def test_without_conditional_writes_every_pod_has_a_folder(revision: Revision) -> None:
+    """Nobody writes over another's, and the furthest one is resumed."""
+    first, second = Pod(revision, "first", "None"), Pod(revision, "second", "None")
+    second.save(3)
+    third = Pod(revision, "third", "None")
+    third.save(2)
+    del first
+
+    found = Pod(revision, "fourth", "None").find()
+
+    assert found is not None
+    assert found.state.step == 3
+    keys = {item.key for item in third.store.list("checkpoints/")}
+    assert {"checkpoints/second/latest.json", "checkpoints/third/latest.json"} <= keys
+
+
+def test_checkpoints_may_have_a_place_of_their_own(versity: Place, tmp_path: Path) -> None:
+    """With a Secret of its own; by default they are beside the results."""
+    from preftrain_trainer.places import opening as places
+    from support.trainer_cases import run_spec, workspace
+
+    own = {**versity.output, "uri": f"s3://{versity.bucket}/elsewhere"}
+    run = run_spec(tmp_path, output={"uri": f"file://{tmp_path}/out"}, checkpoint=own)
+    folders = workspace(tmp_path)
+    versity.keys_in(folders.secrets / "checkpoint")
+
+    store = places.open_checkpoints(run, folders, patient=False)
+
+    assert store.url("x") == f"s3://{versity.bucket}/elsewhere/team/tiny/r1/x"
+    assert not places.checkpoints_with_output(run.spec)
+    plain = run_spec(tmp_path, output=versity.output)
+    assert places.checkpoints_with_output(plain.spec)

@@ -1,0 +1,1 @@
+"""Saves the state of training so that nothing is lost, and finds it again."""
