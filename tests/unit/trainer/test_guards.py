@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from preftrain_api.guards import GUARD_DEFAULTS, GUARD_NAMES
+from preftrain_api.report import Finding
 from preftrain_api.spec.method import DpoLossType, MethodType
 from preftrain_trainer.fit.layout import Precision
 from preftrain_trainer.guards.book import GuardBook
@@ -310,7 +311,7 @@ def judged(
 ) -> list[tuple[int | None, str, str]]:
     """What evaluations after every 20th step bring up; with action Stop for both guards."""
     book = GuardBook(None, facts)
-    told = []
+    told: list[Finding] = []
     for record in healthy():
         book.record(record)
         turn = record.step // 20 - 1
@@ -355,7 +356,7 @@ def test_labels_that_contradict_each_other_are_found() -> None:
 
 
 @pytest.mark.parametrize("figures", [{"reward_margin": [0.01] * 6}, {"accuracy_high": [0.6] * 6}])
-def test_ties_and_few_pairs_are_no_inverted_labels(figures: dict[str, list[float]]) -> None:
+def test_ties_and_few_pairs_are_no_inverted_labels(figures: dict[str, Any]) -> None:
     """A tie counts as wrong, so a run that has learnt nothing has an accuracy of 0."""
     assert "InvertedLabels" not in [name for _, name, _ in judged([0.1] * 6, **figures)]
 
