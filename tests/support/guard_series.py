@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import log
 from typing import Any
 
@@ -77,11 +77,15 @@ def spoilt(
 ) -> list[StepRecord]:
     """The records with other figures from step `since` on."""
     return [
-        StepRecord(**asdict(record) | {name: make(record) for name, make in figures.items()})
-        if record.step >= since
-        else record
+        replace(record, **_made(record, figures)) if record.step >= since else record
         for record in records
     ]
+
+
+def _made(
+    record: StepRecord, figures: dict[str, Callable[[StepRecord], float | None]]
+) -> dict[str, Any]:
+    return {name: make(record) for name, make in figures.items()}
 
 
 def always(value: float | None) -> Callable[[StepRecord], float | None]:

@@ -41,7 +41,7 @@ def teach(folder: Path, pairs: Sequence[PreferencePair]) -> None:
         inputs = tokenizer(batch, return_tensors="pt", padding=True)
         logits = model(**inputs, use_cache=False).logits[:, :-1]
         wanted = inputs["input_ids"][:, 1:].masked_fill(inputs["attention_mask"][:, 1:] == 0, -100)
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+        loss: Any = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

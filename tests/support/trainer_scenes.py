@@ -8,19 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from preftrain_api.report import DataReport
+from preftrain_api.spec import GuardRule
 from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData, as_pairs
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit.device import Device
 from preftrain_trainer.fit.layout import Fit, fit
 from preftrain_trainer.fit.memory import gpu_memory_reported
+from preftrain_trainer.guards.book import GuardBook
 from preftrain_trainer.model.loading import LoadedModel, load_model
 from preftrain_trainer.places.model_source import FetchedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
 from preftrain_trainer.stop import StopRequest
+from support.guard_series import FACTS, evaluation, healthy
 from support.specs import resolved_spec
 from support.taught_model import teach
 from support.tiny_model import CHATML, make_tiny_model
@@ -195,6 +199,28 @@ def adapter_hash(model: LoadedModel) -> str:
             digest.update(name.encode())
             digest.update(value.detach().numpy().tobytes())
     return digest.hexdigest()
+
+
+def reported(folder: str, accuracies: list[float], guards: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a healthy run's reporter writes when evaluations after steps 60, 80, ... say this."""
+    # Here, because it imports transformers, which must come after Unsloth.
+    from preftrain_trainer.training.reporter import StepReporter
+
+    book = GuardBook([GuardRule.parse(rule) for rule in guards], FACTS)
+    log = Path(folder) / "metrics.jsonl"
+    reporter = StepReporter(ProgressBoard("scene"), log, book)
+    coming = iter(accuracies)
+    error = None
+    try:
+        judged = reporter.judging(lambda: evaluation(next(coming)))
+        for record in healthy():
+            logs = {"loss": record.loss or 0.0, "rewards/accuracies": record.reward_accuracy or 0.0}
+            reporter.on_log(None, SimpleNamespace(global_step=record.step), None, logs)
+            if record.step >= 60 and record.step % 20 == 0:
+                judged()
+    except TrainerError as stopped:
+        error = str(stopped)
+    return {"error": error, "lines": log.read_text().splitlines()}
 
 
 def unknown_argument(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from preftrain_api.exit_codes import ExitCode
+from support.trainer_worker import TrainerWorker
 
 from .conftest import Train
 
@@ -57,3 +58,21 @@ def test_a_collapse_ends_the_run_where_it_is_asked_to(train: Train) -> None:
     assert [(finding["name"], finding["step"]) for finding in ending] == [
         ("TokenAccuracy", len(run["records"]))
     ]
+
+
+def test_what_an_evaluation_brings_up_stands_at_the_next_step(
+    worker: TrainerWorker, tmp_path: Path
+) -> None:
+    """And ends the run there and then where it is asked to."""
+    asked: dict[str, Any] = {"accuracies": [0.3, 0.3, 0.7, 0.7]}
+    told = worker.play("reported", folder=str(tmp_path), guards=[], **asked)
+    assert told["error"] is None
+    lines = [json.loads(line) for line in told["lines"]]
+    found = {line["step"]: names(line["findings"]) for line in lines if "findings" in line}
+    assert found == {61: {"Overfit"}, 81: {"Overfit", "InvertedLabels"}}
+
+    (tmp_path / "again").mkdir()
+    stop = [{"name": "InvertedLabels", "action": "Stop"}]
+    ended = worker.play("reported", folder=str(tmp_path / "again"), guards=stop, **asked)
+    assert ended["error"].startswith("InvertedLabels: the held-out accuracy is 0.300")
+    assert len(ended["lines"]) == 80
