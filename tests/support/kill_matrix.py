@@ -51,15 +51,17 @@ class Moment:
 
 
 CHOSEN: Final = (
-    Moment("TERM", "accumulating", 8),
+    Moment("TERM", "accumulating", 11),
     Moment("KILL", "before the pointer", 2),
     Moment("TERM", "evaluating", 2),
 )
-"""Those that every test run goes through."""
+"""Those that every test run goes through. The first is inside a step whose predecessor is not
+saved yet, so the state that is saved is put together there."""
 
 OTHERS: Final = (
     Moment("TERM", "loading"),
     Moment("KILL", "accumulating", 8),
+    Moment("TERM", "accumulating", 8),
     Moment("TERM", "accumulating", 2),
     Moment("TERM", "stepped", 3),
     Moment("KILL", "stepped", 7),
