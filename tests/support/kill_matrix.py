@@ -6,7 +6,6 @@ table. The tests take a few of them.
 
 import hashlib
 import json
-import os
 import random
 import signal
 import sys
@@ -44,23 +43,25 @@ class Moment:
     at: str
     count: int = 1
     share: float | None = None
-    """For `at` "any time": the share of an uninterrupted run's seconds after which."""
+    """For `at` "time": the share of the seconds that training takes, after which."""
 
     def __str__(self) -> str:
-        when = f"{self.share:.2f} of its time" if self.share is not None else f"{self.count}"
+        when = f"{self.share:.2f} of training" if self.share is not None else f"{self.count}"
         return f"SIG{self.signal} {self.at} ({when})"
 
 
 CHOSEN: Final = (
-    Moment("TERM", "accumulating", 8),
+    Moment("TERM", "accumulating", 11),
     Moment("KILL", "before the pointer", 2),
     Moment("TERM", "evaluating", 2),
 )
-"""Those that every test run goes through."""
+"""Those that every test run goes through. The first is inside a step whose predecessor is not
+saved yet, so the state that is saved is put together there."""
 
 OTHERS: Final = (
     Moment("TERM", "loading"),
     Moment("KILL", "accumulating", 8),
+    Moment("TERM", "accumulating", 8),
     Moment("TERM", "accumulating", 2),
     Moment("TERM", "stepped", 3),
     Moment("KILL", "stepped", 7),
@@ -82,7 +83,7 @@ def random_moments(seed: int) -> tuple[Moment, ...]:
     """Moments spread over a run by chance, with both signals in turn."""
     chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
     return tuple(
-        Moment("KILL" if n % 2 else "TERM", "any time", share=round(chance.uniform(0.1, 0.95), 2))
+        Moment("KILL" if n % 2 else "TERM", "time", share=round(chance.uniform(0.1, 0.95), 2))
         for n in range(_RANDOM)
     )
 
@@ -99,6 +100,9 @@ class Outcome:
     """The published log, without durations."""
     manifest: dict[str, Any]
     seconds: float
+    """From the first start to the last end."""
+    training_seconds: float
+    """Of the steps that are in the log."""
 
 
 class Pod:
@@ -123,16 +127,14 @@ class Pod:
         return self.root / "volumes" / "output" / "x" / "team" / "tiny" / "r1"
 
     def run(
-        self, members: dict[str, Any], moment: Moment | None = None, whole_seconds: float = 0.0
+        self, members: dict[str, Any], moment: Moment | None = None, training_seconds: float = 0.0
     ) -> int:
         """One attempt in a process of its own; returns its exit code, or minus a signal."""
-        pid = self.start(members, moment)
-        if moment is not None and moment.share is not None:
-            time.sleep(moment.share * whole_seconds)
-            os.kill(pid, signal.Signals[f"SIG{moment.signal}"])  # a zombie if it was faster
-        return self.wait(pid)
+        return self.wait(self.start(members, moment, training_seconds))
 
-    def start(self, members: dict[str, Any], moment: Moment | None = None) -> int:
+    def start(
+        self, members: dict[str, Any], moment: Moment | None = None, training_seconds: float = 0.0
+    ) -> int:
         """Begin the next attempt, in a pod with a name of its own; returns its process id."""
         self.attempt += 1
         told = self.root / f"run-{self.attempt}.json"
@@ -147,15 +149,24 @@ class Pod:
             "PREFTRAIN_PORT": "0",
             "PREFTRAIN_POD_UID": f"pod-{self.attempt}",
         }
-        return self.command(["train", "--run-spec", str(told)], env, moment)
+        return self.command(["train", "--run-spec", str(told)], env, moment, training_seconds)
 
     def command(
-        self, arguments: list[str], env: dict[str, str], moment: Moment | None = None
+        self,
+        arguments: list[str],
+        env: dict[str, str],
+        moment: Moment | None = None,
+        training_seconds: float = 0.0,
     ) -> int:
         """Begin any command line; returns its process id."""
-        by_itself = None
-        if moment is not None and moment.share is None:
-            by_itself = {"signal": moment.signal, "at": moment.at, "count": moment.count}
+        by_itself: dict[str, Any] | None = None
+        if moment is not None:
+            by_itself = {
+                "signal": moment.signal,
+                "at": moment.at,
+                "count": moment.count,
+                "seconds": (moment.share or 0.0) * training_seconds,
+            }
         log = self.log(self.attempt)
         return self._zygote.start(arguments, env=env, log=log, moment=by_itself)
 
@@ -172,13 +183,10 @@ class Pod:
         return TrainResult.model_validate_json((self.root / f"result-{attempt}.json").read_bytes())
 
     def published(self) -> tuple[str, tuple[dict[str, Any], ...], dict[str, Any]]:
-        """SHA-256 of the weights, the log of the steps without durations, and the manifest."""
+        """SHA-256 of the weights, the log of the steps, and the manifest."""
         weights = (self.output / "adapter" / "adapter_model.safetensors").read_bytes()
         log = (self.output / "report" / "metrics.jsonl").read_text().splitlines()
-        steps = tuple(
-            {name: value for name, value in json.loads(line).items() if name != "seconds"}
-            for line in log
-        )
+        steps = tuple(json.loads(line) for line in log)
         manifest = json.loads((self.output / "manifest.json").read_text())
         return hashlib.sha256(weights).hexdigest(), steps, manifest
 
@@ -229,7 +237,7 @@ def play(
     pod: Pod,
     members: dict[str, Any],
     moment: Moment | None = None,
-    whole_seconds: float = 0.0,
+    training_seconds: float = 0.0,
     attempts: int = 3,
 ) -> Outcome:
     """Run until the adapter is published, struck at `moment` in the first attempt.
@@ -238,12 +246,21 @@ def play(
         AssertionError: it does not come to an end; the log is named.
     """
     started = time.monotonic()
-    codes = [pod.run(members, moment, whole_seconds)]
+    codes = [pod.run(members, moment, training_seconds)]
     while codes[-1] != ExitCode.DONE and len(codes) < attempts:
         codes.append(pod.run(members))
     assert codes[-1] == ExitCode.DONE, f"{codes}; see {pod.root}/log-{pod.attempt}.txt"
     adapter, steps, manifest = pod.published()
-    return Outcome(tuple(codes), adapter, steps, manifest, time.monotonic() - started)
+    return Outcome(
+        codes=tuple(codes),
+        adapter=adapter,
+        steps=tuple(
+            {name: value for name, value in step.items() if name != "seconds"} for step in steps
+        ),
+        manifest=manifest,
+        seconds=time.monotonic() - started,
+        training_seconds=sum(step["seconds"] for step in steps),
+    )
 
 
 def problems(outcome: Outcome, whole: Outcome, moment: Moment) -> Iterator[str]:
@@ -273,7 +290,7 @@ def main() -> int:
             print(f"| {method} | never | 0 | | {whole.seconds:.1f} | {whole.adapter[:12]} |")
             for number, moment in enumerate((*CHOSEN, *OTHERS, *random_moments(7))):
                 pod = Pod(root / method / str(number), zygote, inputs)
-                outcome = play(pod, members, moment, whole.seconds)
+                outcome = play(pod, members, moment, whole.training_seconds)
                 found = list(problems(outcome, whole, moment))
                 failed = failed or bool(found)
                 codes = ", ".join(map(str, outcome.codes))

@@ -6,6 +6,7 @@ is real and goes to the whole process: SIGKILL leaves no chance to do anything a
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -16,11 +17,15 @@ Matches = Callable[..., bool]
 def install(moment: dict[str, Any]) -> None:
     """Make this process strike itself at `moment`.
 
-    Keys: `signal` (its name without SIG), `at` (a name in `PLACES`), `count` (from 1). At
-    `adapter` no signal comes: the training library loads no adapter when it resumes.
+    Keys: `signal` (its name without SIG), `at` (a name in `PLACES`), `count` (from 1). At `time`
+    the signal comes `seconds` after training has begun, wherever the trainer is then. At
+    `adapter` none comes: the training library loads no adapter when it resumes.
     """
     if moment["at"] == "adapter":
         _lose_the_adapter()
+        return
+    if moment["at"] == "time":
+        _after_seconds(moment["seconds"], signal.Signals[f"SIG{moment['signal']}"])
         return
     number = signal.Signals[f"SIG{moment['signal']}"]
     remaining = moment.get("count", 1)
@@ -134,6 +139,18 @@ def _publishing(strike: Callable[[], None]) -> None:
     _wrap(
         FolderStore, "put_file", strike, lambda _, key, *__: key.startswith("adapter/"), after=True
     )
+
+
+def _after_seconds(seconds: float, number: signal.Signals) -> None:
+    from preftrain_trainer.progress.board import ProgressBoard
+
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    _wrap(ProgressBoard, "phase", timer.start, _begins_training, after=True)
+
+
+def _begins_training(board: Any, name: str) -> bool:
+    return name == "Training" and board.snapshot().step == board.start_step
 
 
 def _lose_the_adapter() -> None:
