@@ -5,15 +5,18 @@ Run as `python -m support.plain_transformers FOLDER IDS`; prints JSON.
 
 import json
 import sys
+from typing import Any
 
 
 def main() -> None:
     """Load the folder as a model of its own, and print the logits for the given token ids."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import transformers
+
+    library: Any = transformers  # typed in part only
 
     folder, ids = sys.argv[1], json.loads(sys.argv[2])
-    stored = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    stored = library.AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
     kept = str(stored.dtype)
     model = stored.float().eval()
     with torch.no_grad():
@@ -22,7 +25,7 @@ def main() -> None:
         "logits": logits,
         "dtype": kept,
         "quantized": hasattr(stored.config, "quantization_config"),
-        "template": AutoTokenizer.from_pretrained(folder).chat_template,
+        "template": library.AutoTokenizer.from_pretrained(folder).chat_template,
         "libraries": sorted({"unsloth", "peft", "bitsandbytes"} & sys.modules.keys()),
     }
     sys.stdout.write(json.dumps(answer))

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftrain_trainer.data.pairs import LabelledAnswer, PreferencePair
+from preftrain_trainer.data.pairs import LabelledAnswer, Message, PreferencePair
 from preftrain_trainer.evaluation.samples import (
     Answer,
     Sample,
@@ -46,7 +46,7 @@ def test_as_many_as_asked_for_and_none_twice(
 
 def test_a_prompt_with_several_pairs_is_one_prompt() -> None:
     """The first of its examples stands for it."""
-    turns = ({"role": "user", "content": "a"},)
+    turns: tuple[Message, ...] = ({"role": "user", "content": "a"},)
     pairs = [
         PreferencePair(1, "a", "x", "y"),
         PreferencePair(2, "a", "y", "x"),
