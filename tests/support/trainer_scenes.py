@@ -29,6 +29,8 @@ from support.specs import resolved_spec
 from support.taught_model import teach
 from support.tiny_model import CHATML, make_tiny_model
 
+IDS = list(range(5, 25))
+"""Token ids on which logits are compared."""
 CPU = Device("CPU", "test", bf16=False)
 
 
@@ -315,54 +317,46 @@ def merging_in_4_bits(folder: str) -> dict[str, Any]:
     answer = _merge(model, source, data, layout, root)
     full = load_model(source, resolved_spec(), layout)
     _spoil(full, "adapter")
-    into_full = _merged_check(full, model, source, data, layout, root / "full")
-    return answer | {"parameters": sorted(quantized), "full_weights": into_full}
+    logits, on_full = _plain_logits(model), _plain_logits(full)
+    return answer | {
+        "parameters": sorted(quantized),
+        "on_full_weights": float((logits - on_full).abs().max() / logits.std()),
+    }
 
 
 def _export(
     model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
 ) -> dict[str, Any]:
-    import torch
-
     from preftrain_trainer.publishing.export import export_adapter
 
     folder = root / "adapter"
     export_adapter(model, folder, source)
-    ids = list(range(5, 25))
-    model.network.eval()
-    with torch.no_grad():
-        logits = model.network(input_ids=torch.tensor([ids])).logits[0]
     return {
-        "ids": ids,
-        "logits": logits.tolist(),
+        "ids": IDS,
+        "logits": _plain_logits(model).tolist(),
         "files": sorted(p.name for p in folder.iterdir()),
         "merged": _merge(model, source, data, layout, root),
     }
 
 
+def _plain_logits(model: LoadedModel) -> Any:
+    import torch
+
+    model.network.eval()
+    with torch.no_grad():
+        return model.network(input_ids=torch.tensor([IDS])).logits[0]
+
+
 def _merge(
     model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
 ) -> dict[str, Any]:
-    folder = root / "merged"
-    checked = _merged_check(model, model, source, data, layout, folder)
-    return {"check": checked, "files": sorted(p.name for p in folder.iterdir())}
-
-
-def _merged_check(
-    merged: LoadedModel,
-    trained: LoadedModel,
-    source: FetchedModel,
-    data: PreparedData,
-    layout: Fit,
-    folder: Path,
-) -> dict[str, Any]:
-    """Write what becomes of `merged`, and hold it against `trained`."""
     from preftrain_trainer.publishing.fidelity import check_merged
     from preftrain_trainer.publishing.merging import write_merged
 
-    retained = write_merged(merged, folder, source, layout.precision, shard_bytes=100_000)
-    work = folder.parent / "comparison"
-    return check_merged(trained, folder, data, layout, retained=retained, work=work).plain()
+    folder = root / "merged"
+    retained = write_merged(model, folder, source, layout.precision, shard_bytes=100_000)
+    checked = check_merged(model, folder, data, layout, retained=retained, work=root / "comparison")
+    return {"check": checked.plain(), "files": sorted(p.name for p in folder.iterdir())}
 
 
 def _samples(

@@ -33,10 +33,16 @@ def exported(worker: TrainerWorker, root: Path) -> dict[str, Any]:
     return answer
 
 
-def in_a_process(module: str, *arguments: str | Path) -> dict[str, Any]:
-    """What a program of `support` prints that runs without Unsloth."""
+@pytest.fixture(scope="module")
+def plain(exported: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Both exports in a process without Unsloth."""
+    ids = json.dumps(exported["ids"])
     done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
+        [
+            *(sys.executable, "-m", "support.plain_peft"),
+            *(str(root / name) for name in ("model", "adapter", "merged")),
+            ids,
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -48,11 +54,10 @@ def in_a_process(module: str, *arguments: str | Path) -> dict[str, Any]:
 
 
 def test_plain_peft_loads_the_adapter_with_the_same_logits(
-    exported: dict[str, Any], root: Path
+    exported: dict[str, Any], plain: dict[str, Any], root: Path
 ) -> None:
     """In a process without Unsloth; the adapter does something, and names its base model."""
     folder = root / "adapter"
-    plain = in_a_process("support.plain_peft", root / "model", folder, json.dumps(exported["ids"]))
     assert not plain["unsloth"]
     ours = exported["logits"]
     for row, expected in zip(plain["logits"], ours, strict=True):
@@ -80,15 +85,15 @@ def test_vllm_would_load_the_adapter(exported: dict[str, Any], root: Path) -> No
 
 
 def test_plain_transformers_loads_the_merged_weights_with_the_same_logits(
-    exported: dict[str, Any], root: Path
+    exported: dict[str, Any], plain: dict[str, Any]
 ) -> None:
     """Several shards of 16-bit weights, close to the adapter and far from the base."""
     merged = exported["merged"]
-    plain = in_a_process("support.plain_transformers", root / "merged", json.dumps(exported["ids"]))
-    assert plain["libraries"] == []
-    assert (plain["dtype"], plain["quantized"]) == ("torch.bfloat16", False)
-    assert plain["template"] == CHATML
-    ours, theirs = np.array(exported["logits"]), np.array(plain["logits"])
+    assert plain["merged_libraries"] == []
+    assert plain["merged_dtype"] == "torch.bfloat16"
+    assert "quantization_config" not in plain["merged_config"]
+    assert plain["merged_template"] == CHATML
+    ours, theirs = np.array(exported["logits"]), np.array(plain["merged_logits"])
     assert np.abs(ours - theirs).max() / ours.std() < merged["check"]["tolerance"]
 
     assert [name for name in merged["files"] if name.startswith("model-")] == [
@@ -109,10 +114,10 @@ def test_the_check_of_merged_weights_sees_how_close_they_are(exported: dict[str,
 def test_a_base_in_4_bits_is_merged_as_the_adapter_saw_it(
     worker: TrainerWorker, root: Path
 ) -> None:
-    """Into its dequantized weights. Merged into the full ones, the logits are off by more than
-    is allowed, which the check notices.
+    """Into its dequantized weights, whose names and shapes are those of a model without
+    quantization. On the full ones the adapter computes something else by more than is allowed.
     """
-    right = worker.play("merging_in_4_bits", folder=str(root / "nf4"))
-    assert "Params4bit" in right["parameters"]
-    assert right["check"]["largestDifference"] < right["check"]["tolerance"]
-    assert right["full_weights"]["largestDifference"] > right["check"]["tolerance"]
+    found = worker.play("merging_in_4_bits", folder=str(root / "nf4"))
+    assert "Params4bit" in found["parameters"]
+    assert found["check"]["largestDifference"] < found["check"]["tolerance"]
+    assert found["on_full_weights"] > found["check"]["tolerance"]
