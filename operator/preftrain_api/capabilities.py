@@ -10,9 +10,6 @@ from typing import Final
 from pydantic.alias_generators import to_camel
 
 from preftrain_api.spec import PreferenceTrainingJobSpec
-from preftrain_api.spec.method import DpoLossType
-
-SUPPORTED_LOSSES: frozenset[DpoLossType] = frozenset({"Sigmoid", "Hinge", "IPO", "SFT"})
 
 UNJUDGED_THRESHOLDS: Final = ("identical_after_truncation", "prompt_too_long", "contradictions")
 """Checks of the audit that are not made yet."""
@@ -26,22 +23,7 @@ def unsupported_fields(spec: PreferenceTrainingJobSpec) -> tuple[str, ...]:
 
 
 def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
-    method, dataset, training = spec.method, spec.dataset, spec.training
-    if method.type != "DPO":
-        yield f"method.type {method.type} is not available in this release; use DPO"
-    for loss in (method.dpo.losses or ()) if method.dpo else ():
-        if loss.type not in SUPPORTED_LOSSES:
-            yield (
-                f"method.dpo.losses: {loss.type} is not available in this release; "
-                f"use {', '.join(sorted(SUPPORTED_LOSSES))}"
-            )
-    if method.dpo and method.dpo.label_smoothing:
-        yield (
-            "method.dpo.labelSmoothing has no effect on the losses that are available in this "
-            "release; remove it"
-        )
-    if method.dpo and method.dpo.ld_alpha is not None:
-        yield "method.dpo.ldAlpha is not available in this release; remove it"
+    dataset = spec.dataset
     if dataset.filters:
         yield "dataset.filters is not available in this release; filter the data beforehand"
     if dataset.format == "Unpaired":
@@ -53,8 +35,6 @@ def _unsupported(spec: PreferenceTrainingJobSpec) -> Iterator[str]:
                 f"dataset.audit.thresholds.{to_camel(name)} is not available in this release; "
                 "remove it"
             )
-    if training and training.precompute_reference:
-        yield "training.precomputeReference is not available in this release; remove it"
     if spec.guards:
         yield "guards is not available in this release; remove it"
     if spec.evaluation and spec.evaluation.early_stopping:

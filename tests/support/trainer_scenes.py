@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from preftrain_api.report import DataReport
-from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData, as_pairs
+from preftrain_trainer.data.pairs import (
+    Example,
+    LabelledAnswer,
+    Message,
+    PreferencePair,
+    PreparedData,
+    as_pairs,
+)
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit.device import Device, gpu_memory_reported
 from preftrain_trainer.fit.layout import fit
@@ -23,6 +30,17 @@ from support.specs import resolved_spec
 from support.tiny_model import CHATML, make_tiny_model
 
 CPU = Device("CPU", "test", bf16=False)
+
+
+def made_answers(count: int) -> list[LabelledAnswer]:
+    """The same answers with a label each, three good ones to a bad one."""
+    pairs = made_pairs(count)
+    return [
+        LabelledAnswer(pair.row, pair.prompt, pair.chosen, desirable=True)
+        if pair.row % 4
+        else LabelledAnswer(pair.row, pair.prompt, pair.rejected, desirable=False)
+        for pair in pairs
+    ]
 
 
 def made_pairs(count: int, *, conversational: bool = False) -> list[PreferencePair]:
@@ -56,6 +74,7 @@ def training(
     stop_after: int | None = None,
     by_hand: bool = False,
     export: bool = False,
+    unpaired: bool = False,
 ) -> dict[str, Any]:
     """Load, train, evaluate, and export on request; errors become data.
 
@@ -71,6 +90,7 @@ def training(
         stop_after: the step after which the process is asked to end.
         by_hand: compute the held-out likelihoods from plain logits, too.
         export: write the adapter, and return logits to hold the exported one against.
+        unpaired: labelled answers instead of pairs.
     """
     root = Path(folder)
     folder_of_model = make_tiny_model(
@@ -78,9 +98,19 @@ def training(
     )
     source = FetchedModel(folder_of_model, f"file://{root}/model", "sha256:tiny")
     spec = resolved_spec(**members)
-    pairs = made_pairs(rows + held_out, conversational=conversational)
-    report = DataReport(rows=len(pairs), train_rows=rows, eval_rows=held_out)
-    data = PreparedData(pairs[:rows], pairs[rows:], conversational, f"sha256:{'0' * 64}", report)
+    examples: Sequence[Example] = (
+        made_answers(rows + held_out)
+        if unpaired
+        else made_pairs(rows + held_out, conversational=conversational)
+    )
+    data = PreparedData(
+        train=examples[:rows],
+        held_out=examples[rows:],
+        conversational=conversational,
+        digest=f"sha256:{'0' * 64}",
+        report=DataReport(rows=len(examples), train_rows=rows, eval_rows=held_out),
+        kind="Unpaired" if unpaired else "Paired",
+    )
     scene = _Scene(stop_after)
     answer: dict[str, Any] = {"error": None}
     try:
@@ -182,7 +212,7 @@ def unknown_argument(name: str) -> str:
 
     spec = resolved_spec()
     method = method_of(spec.method)
-    wanted = arguments(spec, fit(spec, 8, CPU), method.arguments(spec.method), Path("unused"))
+    wanted = arguments(spec, fit(spec, 8, CPU), Path("unused"))
     try:
         configure(method.config_class(), wanted | {name: 1})
     except TrainerError as error:

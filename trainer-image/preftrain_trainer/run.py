@@ -31,6 +31,7 @@ from preftrain_trainer.data.pairs import PreparedData
 from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
 from preftrain_trainer.evaluation import gates
 from preftrain_trainer.fit import layout as fit
+from preftrain_trainer.methods.refusals import require_kind
 from preftrain_trainer.places import opening as places
 from preftrain_trainer.places.model_source import fetch_model, pin_model
 from preftrain_trainer.places.source import Source
@@ -86,6 +87,7 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     stop.check()
     dataset = places.open_source(run.spec.dataset, workspace)
     pairs = _judged(dataset, run, workspace, store)
+    require_kind(run.spec, pairs.kind)
     gates.require_held_out(run.spec, len(pairs.held_out))
     stop.check()
     pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=pairs.digest)

@@ -110,3 +110,15 @@ class PreparedData:
 def as_pairs(examples: Sequence[Example]) -> list[PreferencePair]:
     """The examples of a paired set, typed as what they are."""
     return [example for example in examples if isinstance(example, PreferencePair)]
+
+
+def as_answers(examples: Sequence[Example]) -> list[LabelledAnswer]:
+    """The examples of an unpaired set, typed as what they are."""
+    return [example for example in examples if isinstance(example, LabelledAnswer)]
+
+
+def label_counts(examples: Sequence[Example]) -> tuple[int, int]:
+    """How many desirable and how many other answers there are; a pair has one of each."""
+    good = sum(isinstance(each, PreferencePair) or each.desirable for each in examples)
+    bad = sum(isinstance(each, PreferencePair) or not each.desirable for each in examples)
+    return good, bad

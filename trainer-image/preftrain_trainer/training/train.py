@@ -12,22 +12,19 @@ from typing import Any
 
 from preftrain_api.report import Evaluation, Finding, Metrics
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
-from preftrain_trainer.data.pairs import PreparedData, as_pairs
-from preftrain_trainer.data.tokens import (
-    Rendering,
-    Tokenized,
-    tokenization_of,
-)
+from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.data.tokens import Rendering
 from preftrain_trainer.errors import InternalError
 from preftrain_trainer.fit.device import gpu_memory_reported
 from preftrain_trainer.fit.layout import Fit, with_examples
 from preftrain_trainer.guards.identity import StepOne
+from preftrain_trainer.methods.labels import settled
 from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.stop import StopRequest
-from preftrain_trainer.training.order import training_order
+from preftrain_trainer.training.feed import Material, make_feed, read_material
 from preftrain_trainer.training.start import expected_start
-from preftrain_trainer.training.trainer import OrderedPairs, build_trainer
+from preftrain_trainer.training.trainer import build_trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +74,18 @@ def train(
     """
     training = spec.training or TrainingSpec()
     board.phase("PreparingData")
-    tokenized = tokenization_of(
-        model.tokenizer, model.end_marks, training.max_length, spec.dataset
-    ).tokenize(as_pairs(data.train), data.conversational, between=stop.check)
-    for finding in tokenized.findings:
+    spec = spec.model_copy(update={"method": settled(spec.method, data.train)})
+    material = read_material(model, data, spec, stop)
+    for finding in material.findings:
         board.finding(finding)
-    layout = with_examples(layout, training, len(tokenized.pairs))
+    layout = with_examples(layout, training, len(material.examples))
     board.plan(layout.total_steps)
-    order = training_order(
-        [min(pair.length, training.max_length) for pair in tokenized.pairs],
-        layout.batch_size,
-        layout.total_steps,
-        training.seed,
-    )
     with stop.deferred(), gpu_memory_reported("training"):
-        trainer = build_trainer(model, as_pairs(data.train), tokenized, spec, layout, work)
-        trainer.train_dataset = OrderedPairs(tokenized.pairs, order)
-        first = [tokenized.pairs[index] for index in order[: layout.batch_size]]
-        expected = expected_start(model, trainer, spec, layout, first)
-        return _run(trainer, model, spec, layout, tokenized, expected, work, board, stop, evaluate)
+        feed = make_feed(model, material, spec, layout, stop)
+        trainer = build_trainer(model, data.train, material, spec, layout, work)
+        trainer.train_dataset = feed
+        expected = expected_start(model, trainer, spec, layout, feed)
+        return _run(trainer, model, spec, layout, material, expected, work, board, stop, evaluate)
 
 
 def _run(
@@ -103,7 +93,7 @@ def _run(
     model: LoadedModel,
     spec: PreferenceTrainingJobSpec,
     layout: Fit,
-    tokenized: Tokenized,
+    material: Material,
     expected: StepOne | None,
     work: Path,
     board: ProgressBoard,
@@ -133,8 +123,8 @@ def _run(
         total_steps=layout.total_steps,
         first_step_time=board.snapshot().first_step_time,
         metrics=board.snapshot().metrics,
-        findings=tokenized.findings,
-        rendering=tokenized.rendering,
+        findings=material.findings,
+        rendering=material.rendering,
         trainable_parameters=model.trainable,
         peak_gpu_bytes=peak(),
     )
