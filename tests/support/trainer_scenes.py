@@ -26,6 +26,7 @@ from preftrain_trainer.places.model_source import FetchedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
 from preftrain_trainer.stop import StopRequest
+from support.parity_ours import parity as parity
 from support.specs import resolved_spec
 from support.tiny_model import CHATML, make_tiny_model
 

@@ -124,7 +124,6 @@ def test_a_wrong_manifest_ends_with_64_and_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"method": {"type": "KTO"}}, "spec.method.type KTO is not available"),
         (
             {
                 "dataset": {
