@@ -4,6 +4,7 @@ Defaults of single fields stand at the fields. What depends on the machine (micr
 precision, optimizer) stays open here: the trainer decides and reports it.
 """
 
+from math import gcd
 from typing import Any, Final, TypeVar
 
 from preftrain_api.spec import (
@@ -19,7 +20,7 @@ from preftrain_api.spec import (
     TrainingSpec,
 )
 from preftrain_api.spec.compute import ComputeSpec
-from preftrain_api.spec.method import MethodType
+from preftrain_api.spec.method import DpoLossType, MethodType
 from preftrain_api.wire import WireModel
 
 Model = TypeVar("Model", bound=WireModel)
@@ -40,6 +41,12 @@ TARGET_MODULES: Final = (
 
 DEFAULT_EVAL_FRACTION: Final = 0.05
 
+COUPLED_MICRO_BATCH: Final = 4
+"""Micro-batch of losses that compare its examples with one another. There its size is part of
+the loss, so it is a number and never the machine's choice."""
+COUPLED_LOSSES: Final[frozenset[DpoLossType]] = frozenset({"AOT", "AOTUnpaired"})
+"""Losses of pairs that do so: they sort the pairs of a micro-batch. KTO does in any case."""
+
 
 def resolve(spec: PreferenceTrainingJobSpec) -> PreferenceTrainingJobSpec:
     """The same spec with every default that does not depend on the machine written out.
@@ -51,8 +58,8 @@ def resolve(spec: PreferenceTrainingJobSpec) -> PreferenceTrainingJobSpec:
         training = _with(training, learning_rate=LEARNING_RATE[spec.method.type])
     if training.epochs is None and training.max_steps is None:
         training = _with(training, epochs=1.0)
-    if training.micro_batch_size is None and spec.method.type == "KTO":
-        training = _with(training, micro_batch_size=4 if training.batch_size % 4 == 0 else None)
+    if training.micro_batch_size is None and _couples_examples(spec.method):
+        training = _with(training, micro_batch_size=gcd(training.batch_size, COUPLED_MICRO_BATCH))
     dataset = spec.dataset
     if dataset.split is None:
         dataset = _with(dataset, split="train")
@@ -71,6 +78,11 @@ def resolve(spec: PreferenceTrainingJobSpec) -> PreferenceTrainingJobSpec:
         checkpoint=_resolve_checkpoint(spec),
         compute=spec.compute or ComputeSpec(),
     )
+
+
+def _couples_examples(method: MethodSpec) -> bool:
+    losses = (method.dpo.losses or ()) if method.dpo else ()
+    return method.type == "KTO" or any(loss.type in COUPLED_LOSSES for loss in losses)
 
 
 def _resolve_method(method: MethodSpec) -> MethodSpec:

@@ -12,7 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from preftrain_api.spec.method import MethodType
 from preftrain_trainer.fit.device import Device
+from preftrain_trainer.methods.table import METHODS
 
 
 def main() -> None:
@@ -33,36 +35,42 @@ def main() -> None:
 
 
 def _read(folder: Path, gpu: Device) -> dict[str, object]:
-    import inspect
-
     import torch
     from unsloth.models.rl import patch_trl_rl_trainers
-
-    from preftrain_trainer.errors import TrainerError
-    from preftrain_trainer.fit.layout import fit
-    from preftrain_trainer.methods.table import method_of
-    from preftrain_trainer.training.arguments import arguments, configure
-    from support.specs import resolved_spec
 
     patch_trl_rl_trainers()
     # What the machine lacks, and the configuration insists on.
     settings: Any = import_module("transformers.training_args")
     settings.is_torch_bf16_gpu_available = lambda: True
     settings.TrainingArguments.device = property(lambda _: torch.device("cpu"))
-    spec = resolved_spec(compute={"accelerator": "GPU"}, model={"quantization": "NF4"})
-    method = method_of(spec.method)
-    wanted = arguments(spec, fit(spec, 80, gpu), method.arguments(spec.method), folder / "out")
+    return {name: _method(name, folder, gpu) for name in METHODS}
+
+
+def _method(name: MethodType, folder: Path, gpu: Device) -> dict[str, object]:
+    import inspect
+
+    from preftrain_trainer.errors import TrainerError
+    from preftrain_trainer.fit.layout import fit
+    from preftrain_trainer.methods.labels import weighted
+    from preftrain_trainer.training.arguments import arguments, configure
+    from support.specs import resolved_spec
+
+    method = METHODS[name]
+    spec = resolved_spec(
+        compute={"accelerator": "GPU"}, model={"quantization": "NF4"}, method={"type": name}
+    )
+    if name == "KTO":
+        spec = spec.model_copy(update={"method": weighted(spec.method, 3, 2)})
+    wanted = arguments(spec, fit(spec, 80, gpu), folder / "out")
     error = None
     try:
         configure(method.config_class(), wanted)
     except TrainerError as problem:
         error = str(problem)
-    source = inspect.getsource(sys.modules[method.trainer_class().__module__])
     return {
-        "config_class": f"{method.config_class().__module__}.{method.config_class().__qualname__}",
         "trainer": method.trainer_class().__name__,
         "error": error,
-        "source": source,
+        "source": inspect.getsource(sys.modules[method.trainer_class().__module__]),
     }
 
 

@@ -65,7 +65,7 @@ def _healthy(method: MethodType, step: int, steps: int, chance: random.Random) -
             record,
             entropy=None,
             token_accuracy=None,
-            nll_loss=1.5 - 0.1 * done,
+            negative_log_likelihood=1.5 - 0.1 * done,
             log_odds_ratio=-0.7 + 0.3 * done,
             log_odds_chosen=0.3 * done,
         )

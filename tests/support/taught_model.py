@@ -43,7 +43,7 @@ def teach(folder: Path, pairs: Sequence[PreferencePair]) -> None:
         wanted = inputs["input_ids"][:, 1:].masked_fill(inputs["attention_mask"][:, 1:] == 0, -100)
         loss: Any = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
     print(f"taught to a loss of {float(loss.detach()):.3f}")  # noqa: T201  # into the worker's log
     model.save_pretrained(folder)

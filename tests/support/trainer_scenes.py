@@ -13,7 +13,14 @@ from typing import Any
 
 from preftrain_api.report import DataReport
 from preftrain_api.spec import GuardRule
-from preftrain_trainer.data.pairs import Message, PreferencePair, PreparedData, as_pairs
+from preftrain_trainer.data.pairs import (
+    Example,
+    LabelledAnswer,
+    Message,
+    PreferencePair,
+    PreparedData,
+    as_pairs,
+)
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit.device import Device
 from preftrain_trainer.fit.layout import Fit, fit
@@ -25,6 +32,7 @@ from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
 from preftrain_trainer.stop import StopRequest
 from support.guard_series import FACTS, evaluation, healthy
+from support.parity_ours import parity as parity
 from support.specs import resolved_spec
 from support.taught_model import teach
 from support.tiny_model import CHATML, make_tiny_model
@@ -32,6 +40,17 @@ from support.tiny_model import CHATML, make_tiny_model
 IDS = list(range(5, 25))
 """Token ids on which logits are compared."""
 CPU = Device("CPU", "test", bf16=False)
+
+
+def made_answers(count: int) -> list[LabelledAnswer]:
+    """The same answers with a label each, three good ones to a bad one."""
+    pairs = made_pairs(count)
+    return [
+        LabelledAnswer(pair.row, pair.prompt, pair.chosen, desirable=True)
+        if pair.row % 4
+        else LabelledAnswer(pair.row, pair.prompt, pair.rejected, desirable=False)
+        for pair in pairs
+    ]
 
 
 def made_pairs(count: int, *, conversational: bool = False) -> list[PreferencePair]:
@@ -67,6 +86,7 @@ def training(
     export: bool = False,
     samples: str | None = None,
     taught: bool = False,
+    unpaired: bool = False,
 ) -> dict[str, Any]:
     """Load, train, evaluate, and export on request; errors become data.
 
@@ -85,6 +105,7 @@ def training(
         samples: let base and adapter answer held-out prompts; `slowly` takes 25 seconds a
             token by the clock, `stopped` is asked to end meanwhile.
         taught: let the model learn to answer first, so that it has something to lose.
+        unpaired: labelled answers instead of pairs.
     """
     root = Path(folder)
     folder_of_model = make_tiny_model(
@@ -92,11 +113,21 @@ def training(
     )
     source = FetchedModel(folder_of_model, f"file://{root}/model", "sha256:tiny")
     spec = resolved_spec(**members)
-    pairs = made_pairs(rows + held_out, conversational=conversational)
-    report = DataReport(rows=len(pairs), train_rows=rows, eval_rows=held_out)
+    examples: Sequence[Example] = (
+        made_answers(rows + held_out)
+        if unpaired
+        else made_pairs(rows + held_out, conversational=conversational)
+    )
     if taught:
-        teach(folder_of_model, as_pairs(pairs))
-    data = PreparedData(pairs[:rows], pairs[rows:], conversational, f"sha256:{'0' * 64}", report)
+        teach(folder_of_model, as_pairs(examples))
+    data = PreparedData(
+        train=examples[:rows],
+        held_out=examples[rows:],
+        conversational=conversational,
+        digest=f"sha256:{'0' * 64}",
+        report=DataReport(rows=len(examples), train_rows=rows, eval_rows=held_out),
+        kind="Unpaired" if unpaired else "Paired",
+    )
     scene = _Scene(stop_after)
     answer: dict[str, Any] = {"error": None}
     try:
@@ -214,12 +245,12 @@ def reported(folder: str, accuracies: list[float], guards: list[dict[str, Any]])
     coming = iter(accuracies)
     error = None
     try:
-        judged = reporter.judging(lambda: evaluation(next(coming)))
+        judged = reporter.judging(lambda step: evaluation(next(coming)))
         for record in healthy():
             logs = {"loss": record.loss or 0.0, "rewards/accuracies": record.reward_accuracy or 0.0}
             reporter.on_log(None, SimpleNamespace(global_step=record.step), None, logs)
             if record.step >= 60 and record.step % 20 == 0:
-                judged()
+                judged(record.step)
     except TrainerError as stopped:
         error = str(stopped)
     return {"error": error, "lines": log.read_text().splitlines()}
@@ -232,7 +263,7 @@ def unknown_argument(name: str) -> str:
 
     spec = resolved_spec()
     method = method_of(spec.method)
-    wanted = arguments(spec, fit(spec, 8, CPU), method.arguments(spec.method), Path("unused"))
+    wanted = arguments(spec, fit(spec, 8, CPU), Path("unused"))
     try:
         configure(method.config_class(), wanted | {name: 1})
     except TrainerError as error:

@@ -10,11 +10,17 @@ import pytest
 
 pytestmark = pytest.mark.trainer
 
+TRAINERS = {
+    "DPO": "UnslothDPOTrainer",
+    "ORPO": "UnslothORPOTrainer",
+    "KTO": "UnslothKTOTrainer",
+}
+
 
 def test_the_classes_for_a_gpu_take_our_arguments(tmp_path: Path) -> None:
-    """The generated configuration has exactly the fields we set and changes none; the trainer
-    still adds the copy that we remove, and still scores without whole logits. A new version
-    that changes any of this is noticed here, not on a GPU.
+    """For every method: the generated configuration has exactly the fields we set and changes
+    none; the trainer still adds the copy that we remove, and still scores without whole logits.
+    A new version that changes any of this is noticed here, not on a GPU.
     """
     done = subprocess.run(
         [sys.executable, "-m", "support.gpu_classes", str(tmp_path)],
@@ -26,9 +32,12 @@ def test_the_classes_for_a_gpu_take_our_arguments(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
-    assert found["error"] is None
-    assert found["trainer"] == "UnslothDPOTrainer"
-    assert 'model.add_adapter("ref"' in found["source"]
-    assert "fused_lm_head=True" in found["source"]
-    # On the CPU these are TRL's own, so this is the only place where the two are told apart.
-    assert "_unsloth_model_msl" in found["source"]
+    for method, trainer in TRAINERS.items():
+        assert found[method]["error"] is None, method
+        assert found[method]["trainer"] == trainer
+        # On the CPU these are TRL's own, so this is the only place where the two are told apart.
+        assert "_unsloth_model_msl" in found[method]["source"], method
+    for method in ("DPO", "KTO"):
+        assert 'model.add_adapter("ref"' in found[method]["source"], method
+        assert "fused_lm_head=True" in found[method]["source"], method
+    assert "_unsloth_pref_chunked_head" in found["ORPO"]["source"]

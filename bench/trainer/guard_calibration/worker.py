@@ -127,7 +127,8 @@ def work(orders: Orders) -> int:
 
 
 def _make(orders: Orders, run: PlannedRun, model: Any, pairs: _Pairs, device: Device) -> Outcome:
-    from preftrain_trainer.training.train import chosen_tokens, train
+    from preftrain_trainer.training.feed import desirable_tokens, read_material
+    from preftrain_trainer.training.train import train
 
     started = time.time()
     spec = _spec(orders, run)
@@ -141,11 +142,12 @@ def _make(orders: Orders, run: PlannedRun, model: Any, pairs: _Pairs, device: De
         train(model, data, spec, layout, work=Path(folder), board=board, stop=stop)
         text = (Path(folder) / "report" / "metrics.jsonl").read_text(encoding="utf-8")
     records = tuple(json.loads(line) for line in text.splitlines())
-    tokenized = _tokenized(model, spec, data.train, data.conversational)
+    material = read_material(model, data, spec, stop)
     facts = facts_of(
         spec,
         layout,
-        chosen_tokens=chosen_tokens(tokenized, orders.max_length),
+        examples=len(material.examples),
+        chosen_tokens=desirable_tokens(material, orders.max_length),
         expected=None,
     )
     health, accuracy = _health(model, pairs, spec, layout, records)

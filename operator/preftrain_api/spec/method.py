@@ -26,6 +26,7 @@ DpoLossType = Literal[
     "SigmoidNorm",
     "SFT",
 ]
+KtoLossType = Literal["KTO", "APOZeroUnpaired"]
 MethodType = Literal["DPO", "ORPO", "KTO"]
 
 Beta = Annotated[float, Field(gt=0, le=100)]
@@ -45,7 +46,8 @@ class DpoLoss(WireModel):
     """One term of the loss."""
 
     type: DpoLossType
-    """Which loss. SFT is the negative log-likelihood of the chosen answer."""
+    """Which loss; docs/explanation/methods.md tells what each is. SFT is the negative
+    log-likelihood of the chosen answers."""
     weight: Weight = 1
     """Factor of this term. Default: 1."""
 
@@ -69,12 +71,13 @@ class DpoSpec(WireModel):
     losses: Annotated[tuple[DpoLoss, ...], Field(min_length=1, max_length=8)] | None = None
     """Terms of the loss. Default: one Sigmoid of weight 1."""
     label_smoothing: Annotated[float, Field(ge=0, le=0.5)] = 0
-    """Assumed share of swapped labels. Default: 0."""
+    """Assumed share of swapped labels, for the losses Robust, AOT, AOTUnpaired and ExoPair; the
+    last needs one above 0. Default: 0."""
     ld_alpha: Annotated[float, Field(ge=0, le=1)] | None = None
     """Length-desensitised DPO (arXiv 2409.06411): weight of the tokens beyond the shorter
     answer. Default: off."""
     discopop_tau: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Temperature of the Discopop loss (arXiv 2406.08414). Default: 0.05."""
+    """Temperature of the loss Discopop (arXiv 2406.08414). Default: 0.05."""
 
     @field_validator("label_smoothing")
     @classmethod
@@ -94,14 +97,15 @@ class OrpoSpec(WireModel):
 class KtoSpec(WireModel):
     """Kahneman-Tversky optimisation, for answers that are labelled good or bad."""
 
-    loss_type: Literal["KTO", "APOZeroUnpaired"] = "KTO"
-    """Which loss. Default: KTO."""
+    loss_type: KtoLossType = "KTO"
+    """Which loss; docs/explanation/methods.md tells what each is. Default: KTO."""
     beta: Beta = 0.1
     """Strength of the pull towards the reference model. Default: 0.1."""
     desirable_weight: Weight | None = None
-    """Weight of good answers. Default: from the label counts (paper, equation 8)."""
+    """Weight of good answers. Default: such that good and bad answers weigh the same in all
+    (paper, equation 8)."""
     undesirable_weight: Weight | None = None
-    """Weight of bad answers. Default: from the label counts (paper, equation 8)."""
+    """Weight of bad answers. Default: as for good answers."""
 
 
 class MethodSpec(WireModel):
@@ -117,7 +121,7 @@ class MethodSpec(WireModel):
     )
 
     type: MethodType
-    """DPO and ORPO train on pairs, KTO on labelled answers."""
+    """DPO and ORPO train on pairs, KTO on labelled answers, also on those of pairs."""
     dpo: DpoSpec | None = None
     """Settings of type DPO."""
     orpo: OrpoSpec | None = None

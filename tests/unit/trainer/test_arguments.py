@@ -9,7 +9,6 @@ import pytest
 from preftrain_trainer.errors import InternalError
 from preftrain_trainer.fit.device import Device
 from preftrain_trainer.fit.layout import fit
-from preftrain_trainer.methods.table import method_of
 from preftrain_trainer.training.arguments import arguments, configure, require_unchanged
 from support.specs import resolved_spec
 
@@ -17,7 +16,7 @@ from support.specs import resolved_spec
 def wanted_for(**members: Any) -> dict[str, Any]:
     spec = resolved_spec(**members)
     layout = fit(spec, 80, Device("CPU", "test", bf16=False))
-    return arguments(spec, layout, method_of(spec.method).arguments(spec.method), Path("/scratch"))
+    return arguments(spec, layout, Path("/scratch"))
 
 
 def config_class(names: dict[str, Any]) -> Any:

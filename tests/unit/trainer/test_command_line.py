@@ -124,7 +124,10 @@ def test_a_wrong_manifest_ends_with_64_and_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"method": {"type": "KTO"}}, "spec.method.type KTO is not available"),
+        (
+            {"guards": [{"name": "Stall", "action": "Stop"}]},
+            "spec.guards: Stall cannot end a process that hangs",
+        ),
         ({"dataset": {"uri": "file://data.jsonl", "filters": []}}, ""),
     ],
 )

@@ -184,13 +184,13 @@ def test_facts_come_from_the_spec_and_the_lengths_of_the_answers() -> None:
 
     spec = resolved_spec(training={"maxSteps": 40})
     layout = fit(spec, 4, Device("CPU", "test", bf16=False))
-    facts = facts_of(spec, layout, chosen_tokens=[10, 20, 30, 40], expected=None)
+    facts = facts_of(spec, layout, examples=4, chosen_tokens=[10, 20, 30, 40], expected=None)
     assert (facts.chosen_tokens, facts.steps_per_epoch, facts.total_steps) == (25.0, 0.5, 40)
     assert facts.losses == {"Sigmoid"}
     assert facts.start_loss == pytest.approx(0.6931, abs=1e-4)
     losses = [{"type": "Sigmoid"}, {"type": "SFT"}, {"type": "IPO", "weight": 0}]
     mixed = resolved_spec(method={"type": "DPO", "dpo": {"losses": losses}})
-    facts = facts_of(mixed, layout, chosen_tokens=[], expected=None)
+    facts = facts_of(mixed, layout, examples=0, chosen_tokens=[], expected=None)
     assert (facts.start_loss, facts.chosen_tokens) == (None, 0.0)
     assert facts.losses == {"Sigmoid", "SFT"}
 

@@ -401,10 +401,12 @@ def test_kto_far_from_its_reference_or_without_a_margin_is_told() -> None:
 
 def test_orpo_that_forgets_good_answers_is_told_and_then_past_saving() -> None:
     """Measured from its own best."""
-    found = said(spoilt(healthy("ORPO"), 30, nll_loss=always(2.4)), ORPO)
+    found = said(spoilt(healthy("ORPO"), 30, negative_log_likelihood=always(2.4)), ORPO)
     assert found == [(31, "LikelihoodLoss", "Warning"), (36, "LikelihoodLoss", "Warning")]
     stop = {"name": "LikelihoodLoss", "action": "Stop"}
-    assert said(spoilt(healthy("ORPO"), 30, nll_loss=always(2.4)), ORPO, stop)[-1] == (
+    assert said(spoilt(healthy("ORPO"), 30, negative_log_likelihood=always(2.4)), ORPO, stop)[
+        -1
+    ] == (
         36,
         "LikelihoodLoss",
         "Error",
@@ -415,7 +417,9 @@ def test_orpo_whose_odds_do_not_rise_is_told() -> None:
     """After 30 % of the steps."""
     flat = spoilt(healthy("ORPO"), 1, log_odds_ratio=always(-0.7))
     assert said(flat, ORPO) == [(37, "LikelihoodLoss", "Warning")]
-    unknown = spoilt(healthy("ORPO"), 1, log_odds_ratio=always(None), nll_loss=always(None))
+    unknown = spoilt(
+        healthy("ORPO"), 1, log_odds_ratio=always(None), negative_log_likelihood=always(None)
+    )
     assert said(unknown, ORPO) == []
 
 

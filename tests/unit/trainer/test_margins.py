@@ -2,28 +2,40 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from preftrain_api.report import Evaluation
+from preftrain_api.spec import DpoSpec, MethodSpec
 from preftrain_trainer.evaluation.history import note_evaluation
 from preftrain_trainer.evaluation.margins import margins_of, write_margins
-from preftrain_trainer.model.likelihood import PairLikelihood
+from preftrain_trainer.methods.objective import Objective
+from preftrain_trainer.methods.scores import Likelihood, PairScore, Score
+from preftrain_trainer.methods.table import method_of
+
+
+def answer(policy: float, reference: float, tokens: int) -> Score:
+    return Score(Likelihood(policy, tokens, policy), Likelihood(reference, tokens, reference))
+
+
+def pair(chosen: tuple[float, float, int], rejected: tuple[float, float, int]) -> PairScore:
+    return PairScore(answer(*chosen), answer(*rejected))
+
+
+def objective(beta: float) -> Objective[Any]:
+    method = MethodSpec(type="DPO", dpo=DpoSpec(beta=beta))
+    return method_of(method).objective(method)
 
 
 def test_margins_are_beta_times_log_ratios_in_the_order_of_the_rows() -> None:
     """However the pairs were batched; rows of one source row keep their order."""
-    policy = [
-        PairLikelihood(-10.0, -30.0, 4, 9),
-        PairLikelihood(-5.0, -6.0, 2, 3),
-        PairLikelihood(-7.0, -8.0, 5, 6),
+    pairs = [
+        pair((-10.0, -12.0, 4), (-30.0, -28.0, 9)),
+        pair((-5.0, -5.0, 2), (-6.0, -5.0, 3)),
+        pair((-7.0, -7.0, 5), (-8.0, -9.0, 6)),
     ]
-    reference = [
-        PairLikelihood(-12.0, -28.0, 4, 9),
-        PairLikelihood(-5.0, -5.0, 2, 3),
-        PairLikelihood(-7.0, -9.0, 5, 6),
-    ]
-    first, second, third = margins_of([7, 3, 7], policy, reference, beta=0.5)
+    first, second, third = margins_of([7, 3, 7], pairs, objective(beta=0.5))
     assert (first.row, second.row, third.row) == (3, 7, 7)
     assert (second.chosen_reward, second.rejected_reward, second.margin) == (1.0, -1.0, 2.0)
     assert (second.chosen_tokens, second.rejected_tokens) == (4, 9)
@@ -32,8 +44,8 @@ def test_margins_are_beta_times_log_ratios_in_the_order_of_the_rows() -> None:
 
 def test_the_file_holds_a_line_a_pair_and_no_text(tmp_path: Path) -> None:
     """Figures and row numbers alone."""
-    likelihood = PairLikelihood(-1.0, -2.0, 1, 2)
-    write_margins(tmp_path / "margins.jsonl", margins_of([1], [likelihood], [likelihood], 0.1))
+    same = pair((-1.0, -1.0, 1), (-2.0, -2.0, 2))
+    write_margins(tmp_path / "margins.jsonl", margins_of([1], [same], objective(beta=0.1)))
     (line,) = (tmp_path / "margins.jsonl").read_text().splitlines()
     assert json.loads(line) == {
         "row": 1,

@@ -1,11 +1,12 @@
 """The order in which examples are seen."""
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftrain_trainer.training.order import training_order
+from preftrain_trainer.training.order import interleaved_order, training_order
 
 
 @given(
@@ -40,3 +41,41 @@ def test_batches_hold_similar_lengths_in_random_sequence() -> None:
     longest = [max(batch) for batch in batches]
     assert longest != sorted(longest)
     assert longest != sorted(longest, reverse=True)
+
+
+@given(
+    good=st.integers(1, 60),
+    bad=st.integers(1, 60),
+    count=st.integers(1, 300),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_labels_are_mixed_evenly(good: int, bad: int, count: int, seed: int) -> None:
+    """No four answers in a row carry one label, as long as the rarer one makes up a quarter;
+    and every answer is seen equally often, give or take one.
+    """
+    labels = [True] * good + [False] * bad
+    order = interleaved_order(labels, count, seed)
+    assert len(order) == count
+    if 4 * min(good, bad) >= good + bad:
+        for start in range(count - 3):
+            assert len({labels[index] for index in order[start : start + 4]}) == 2
+    seen = Counter(order)
+    times = [seen[index] for index in range(len(labels))]
+    assert max(times) - min(times) <= 1
+    whole = interleaved_order(labels, good + bad, seed)
+    assert sorted(whole) == list(range(good + bad))
+
+
+def test_the_order_of_labels_depends_on_the_seed_alone() -> None:
+    """A longer run begins like a shorter one, so a resumed run finds its place by counting."""
+    labels = [index % 3 == 0 for index in range(90)]
+    assert interleaved_order(labels, 40, 1) == interleaved_order(labels, 80, 1)[:40]
+    assert interleaved_order(labels, 40, 1) != interleaved_order(labels, 40, 2)
+
+
+def test_good_and_bad_answers_of_one_pair_are_seldom_neighbours() -> None:
+    """KTO's mismatched answers should belong to other prompts."""
+    labels = [True, False] * 100
+    order = interleaved_order(labels, 200, 42)
+    neighbours = sum(a // 2 == b // 2 for a, b in pairwise(order))
+    assert neighbours < 10

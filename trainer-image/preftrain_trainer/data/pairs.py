@@ -3,9 +3,9 @@
 Plain data without torch; `data` makes them, fit, training and evaluation take them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, overload
+from typing import Literal, TypedDict, TypeVar, overload
 
 from preftrain_api.report import DataReport
 from preftrain_trainer.data.tally import Tally
@@ -115,32 +115,51 @@ class PreparedData:
 
 def as_pairs(examples: Sequence[Example]) -> Sequence[PreferencePair]:
     """The examples of a paired set, typed as what they are; none is read before it is used."""
-    return _Pairs(examples)
+    return _Typed(examples, PreferencePair)
 
 
-class _Pairs(Sequence[PreferencePair]):
-    """A view of examples that are all pairs."""
+def as_answers(examples: Sequence[Example]) -> Sequence[LabelledAnswer]:
+    """The examples of an unpaired set, typed as what they are; none is read before it is used."""
+    return _Typed(examples, LabelledAnswer)
 
-    def __init__(self, examples: Sequence[Example]) -> None:
+
+def label_counts(examples: Iterable[Example]) -> tuple[int, int]:
+    """How many desirable and how many other answers there are; a pair has one of each."""
+    good = bad = 0
+    for example in examples:
+        good += isinstance(example, PreferencePair) or example.desirable
+        bad += isinstance(example, PreferencePair) or not example.desirable
+    return good, bad
+
+
+_OneKind = TypeVar("_OneKind", bound=Example)
+
+
+class _Typed(Sequence[_OneKind]):
+    """A view of examples that are all of one kind."""
+
+    def __init__(self, examples: Sequence[Example], kind: type[_OneKind]) -> None:
         self._examples = examples
+        self._kind: type[_OneKind] = kind
 
     def __len__(self) -> int:
         return len(self._examples)
 
     @overload
-    def __getitem__(self, index: int) -> PreferencePair: ...
+    def __getitem__(self, index: int) -> _OneKind: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[PreferencePair]: ...
-    def __getitem__(self, index: int | slice) -> PreferencePair | Sequence[PreferencePair]:
+    def __getitem__(self, index: slice) -> Sequence[_OneKind]: ...
+    def __getitem__(self, index: int | slice) -> _OneKind | Sequence[_OneKind]:
         if isinstance(index, slice):
-            return _Pairs(self._examples[index])
-        return _pair(self._examples[index])
+            return _Typed(self._examples[index], self._kind)
+        return self._checked(self._examples[index])
 
-    def __iter__(self) -> Iterator[PreferencePair]:
-        return map(_pair, self._examples)
+    def __iter__(self) -> Iterator[_OneKind]:
+        return map(self._checked, self._examples)
 
-
-def _pair(example: Example) -> PreferencePair:
-    if not isinstance(example, PreferencePair):
-        raise TypeError(f"a {type(example).__name__} among the examples of a paired set")
-    return example
+    def _checked(self, example: Example) -> _OneKind:
+        if not isinstance(example, self._kind):
+            raise TypeError(
+                f"a {type(example).__name__} among examples that are all {self._kind.__name__}"
+            )
+        return example

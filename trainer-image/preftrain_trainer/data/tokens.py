@@ -1,4 +1,4 @@
-"""Turns pairs into token ids the way they will be trained on, and refuses templates that lie.
+"""Turns examples into token ids the way they will be trained on; refuses templates that lie.
 
 Conversations go through the model's chat template, and so does plain text where the model has
 one: a prompt is one turn of the user. A prompt must be the exact beginning of prompt plus
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from preftrain_api.report import Finding
 from preftrain_api.spec import DatasetSpec
 from preftrain_api.spec.audit import AuditSpec, AuditThresholds
-from preftrain_trainer.data.pairs import PreferencePair
+from preftrain_trainer.data.pairs import Example, LabelledAnswer, Message, PreferencePair, Text
 from preftrain_trainer.data.tally import MALFORMED_SHARE
 from preftrain_trainer.errors import DataRefused, ModelUnavailable
 
@@ -26,7 +26,21 @@ IDENTICAL_AFTER_TRUNCATION: Final = 0.05
 _END_WINDOW: Final = 8
 """Templates may put a line break or another token after the end mark."""
 _CHUNK: Final = 256
-"""Pairs a call of the tokenizer, which works on a whole list in parallel."""
+"""Examples a call of the tokenizer, which works on a whole list in parallel."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedAnswer:
+    """A labelled answer in token ids, before it is cut to the longest length."""
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    desirable: bool
+
+    @property
+    def length(self) -> int:
+        """Tokens of prompt and answer."""
+        return len(self.prompt) + len(self.answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +56,12 @@ class TokenizedPair:
         """Tokens of the longer side."""
         return len(self.prompt) + max(len(self.chosen), len(self.rejected))
 
-    def features(self) -> dict[str, list[int]]:
-        """The pair under the names that TRL's collator takes."""
-        return {
-            "prompt_ids": list(self.prompt),
-            "chosen_ids": list(self.chosen),
-            "rejected_ids": list(self.rejected),
-        }
+    def answers(self) -> tuple[TokenizedAnswer, TokenizedAnswer]:
+        """The pair as two labelled answers, the chosen one first."""
+        return (
+            TokenizedAnswer(self.prompt, self.chosen, desirable=True),
+            TokenizedAnswer(self.prompt, self.rejected, desirable=False),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,17 @@ class Tokenized:
     pairs: tuple[TokenizedPair, ...]
     rows: tuple[int, ...]
     """Number of each pair's row in the source."""
+    rendering: Rendering
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedAnswers:
+    """Labelled answers that can be trained on, and what was left out."""
+
+    answers: tuple[TokenizedAnswer, ...]
+    rows: tuple[int, ...]
+    """Number of each answer's row in the source."""
     rendering: Rendering
     findings: tuple[Finding, ...]
 
@@ -110,18 +134,51 @@ class Tokenization:
             ModelUnavailable: the chat template is missing or cannot be trained with.
             DataRefused: too many pairs cannot be used at this length.
         """
+        sieve, rendering = self._sift(pairs, conversational, between)
+        return Tokenized(
+            tuple(TokenizedPair(prompt, *answers) for prompt, answers in sieve.kept),
+            tuple(sieve.rows),
+            rendering,
+            tuple(self._judge(sieve, len(pairs), "pairs")),
+        )
+
+    def tokenize_answers(
+        self,
+        answers: Sequence[LabelledAnswer],
+        conversational: bool,
+        between: Callable[[], None] = lambda: None,
+    ) -> TokenizedAnswers:
+        """Token ids of labelled `answers`; otherwise like `tokenize`.
+
+        Raises:
+            ModelUnavailable: the chat template is missing or cannot be trained with.
+            DataRefused: too many answers cannot be used at this length.
+        """
+        sieve, rendering = self._sift(answers, conversational, between)
+        labels = {answer.row: answer.desirable for answer in answers}
+        return TokenizedAnswers(
+            tuple(
+                TokenizedAnswer(prompt, answer, labels[row])
+                for row, (prompt, (answer,)) in zip(sieve.rows, sieve.kept, strict=True)
+            ),
+            tuple(sieve.rows),
+            rendering,
+            tuple(self._judge(sieve, len(answers), "answers")),
+        )
+
+    def _sift(
+        self, examples: Sequence[Example], conversational: bool, between: Callable[[], None]
+    ) -> tuple["_Sieve", Rendering]:
         rendering = self.rendering(conversational)
         render = self._conversations if rendering == "ChatTemplate" else self._plain
         sieve = _Sieve(self.max_length, self.end_marks)
-        for chunk in _chunks(pairs, _CHUNK):
+        for chunk in _chunks(examples, _CHUNK):
             between()
-            for pair, tokenized in zip(chunk, render(chunk), strict=True):
-                sieve.put(pair.row, tokenized)
-        return Tokenized(
-            tuple(sieve.kept), tuple(sieve.rows), rendering, tuple(self._judge(sieve, len(pairs)))
-        )
+            for example, rendered in zip(chunk, render(chunk), strict=True):
+                sieve.put(example.row, rendered)
+        return sieve, rendering
 
-    def _judge(self, sieve: "_Sieve", rows: int) -> Iterator[Finding]:
+    def _judge(self, sieve: "_Sieve", rows: int, kind: str) -> Iterator[Finding]:
         limits = self.audit.thresholds or AuditThresholds()
         enforced = self.audit.policy == "Enforce"
         for problem, asked, default in (
@@ -135,7 +192,7 @@ class Tokenization:
             if not found:
                 continue
             message = (
-                f"{len(found)} of {rows} pairs {problem.text.format(length=self.max_length)} "
+                f"{len(found)} of {rows} {kind} {problem.text.format(length=self.max_length)} "
                 f"(first in row {found[0]})"
             )
             if problem.of_template and len(found) > limit * rows:
@@ -150,22 +207,19 @@ class Tokenization:
                 count=len(found),
             )
         if rows and not sieve.kept:
-            raise DataRefused("no pair is left to train on; see the findings of the data report")
+            raise DataRefused(f"none of the {kind} is left; see the findings of the data report")
 
-    def _conversations(self, chunk: Sequence[PreferencePair]) -> Iterator[TokenizedPair]:
-        turns = [as_conversation(pair) for pair in chunk]
-        prompts = self._apply([prompt for prompt, _, _ in turns], add_generation_prompt=True)
-        chosen = self._apply([prompt + answer for prompt, answer, _ in turns])
-        rejected = self._apply([prompt + answer for prompt, _, answer in turns])
-        for prompt_ids, chosen_ids, rejected_ids in zip(prompts, chosen, rejected, strict=True):
-            start = min(_common(prompt_ids, chosen_ids), _common(prompt_ids, rejected_ids))
-            if start < len(prompt_ids):
-                # Marked by an empty answer; the sieve counts it and leaves the row out.
-                yield TokenizedPair(tuple(prompt_ids), (), ())
-                continue
-            yield TokenizedPair(
-                tuple(prompt_ids), tuple(chosen_ids[start:]), tuple(rejected_ids[start:])
-            )
+    def _conversations(self, chunk: Sequence[Example]) -> Iterator["_Rendered"]:
+        turns = [_conversation(example) for example in chunk]
+        prompts = self._apply([prompt for prompt, _ in turns], add_generation_prompt=True)
+        wholes = iter(self._apply([prompt + each for prompt, answers in turns for each in answers]))
+        for prompt_ids, (_, answers) in zip(prompts, turns, strict=True):
+            whole = [next(wholes) for _ in answers]
+            if any(_common(prompt_ids, ids) < len(prompt_ids) for ids in whole):
+                # Marked by empty answers; the sieve counts it and leaves the row out.
+                yield tuple(prompt_ids), tuple(() for _ in answers)
+            else:
+                yield tuple(prompt_ids), tuple(tuple(ids[len(prompt_ids) :]) for ids in whole)
 
     def _apply(self, conversations: list[Any], **options: Any) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer.apply_chat_template(
@@ -173,14 +227,14 @@ class Tokenization:
         )["input_ids"]
         return ids
 
-    def _plain(self, chunk: Sequence[PreferencePair]) -> Iterator[TokenizedPair]:
+    def _plain(self, chunk: Sequence[Example]) -> Iterator["_Rendered"]:
         end = self.tokenizer.eos_token_id
-        prompts = self.tokenizer([str(pair.prompt) for pair in chunk])["input_ids"]
+        prompts = self.tokenizer([str(example.prompt) for example in chunk])["input_ids"]
         # Apart from the prompt, as in use: there the prompt is tokenized alone, too.
-        chosen = self._answers([str(pair.chosen) for pair in chunk])
-        rejected = self._answers([str(pair.rejected) for pair in chunk])
-        for prompt_ids, chosen_ids, rejected_ids in zip(prompts, chosen, rejected, strict=True):
-            yield TokenizedPair(tuple(prompt_ids), (*chosen_ids, end), (*rejected_ids, end))
+        texts = [[str(answer) for answer in _answers_of(example)] for example in chunk]
+        ids = iter(self._answers([text for answers in texts for text in answers]))
+        for prompt_ids, answers in zip(prompts, texts, strict=True):
+            yield tuple(prompt_ids), tuple((*next(ids), end) for _ in answers)
 
     def _answers(self, texts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
@@ -196,13 +250,35 @@ def tokenization_of(
 
 def as_conversation(pair: PreferencePair) -> tuple[list[Any], list[Any], list[Any]]:
     """Prompt, chosen and rejected as lists of turns; plain text becomes one turn each."""
-    if isinstance(pair.prompt, str):
-        return (
-            [{"role": "user", "content": pair.prompt}],
-            [{"role": "assistant", "content": pair.chosen}],
-            [{"role": "assistant", "content": pair.rejected}],
-        )
-    return list(pair.prompt), list(pair.chosen), list(pair.rejected)
+    prompt, (chosen, rejected) = _conversation(pair)
+    return prompt, chosen, rejected
+
+
+def answer_as_conversation(answer: LabelledAnswer) -> tuple[list[Any], list[Any]]:
+    """Prompt and answer as lists of turns; plain text becomes one turn each."""
+    prompt, (turns,) = _conversation(answer)
+    return prompt, turns
+
+
+_Rendered = tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]
+"""Token ids of a prompt and of its one or two answers."""
+
+
+def _answers_of(example: Example) -> tuple[Text, ...]:
+    if isinstance(example, PreferencePair):
+        return example.chosen, example.rejected
+    return (example.answer,)
+
+
+def _conversation(example: Example) -> tuple[list[Message], list[list[Message]]]:
+    return (
+        _turns(example.prompt, "user"),
+        [_turns(answer, "assistant") for answer in _answers_of(example)],
+    )
+
+
+def _turns(text: Text, role: str) -> list[Message]:
+    return [{"role": role, "content": text}] if isinstance(text, str) else list(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,35 +314,34 @@ _SAME_WHEN_CUT: Final = _Problem(
 
 
 class _Sieve:
-    """Keeps usable pairs and the row numbers of the others, by problem."""
+    """Keeps usable examples and the row numbers of the others, by problem."""
 
     def __init__(self, max_length: int, end_marks: frozenset[int]) -> None:
-        self.kept: list[TokenizedPair] = []
+        self.kept: list[_Rendered] = []
         self.rows: list[int] = []
         self.dropped: dict[str, list[int]] = {}
         self._max_length = max_length
         self._end_marks = end_marks
 
-    def put(self, row: int, pair: TokenizedPair) -> None:
-        problem = self._problem(pair)
+    def put(self, row: int, rendered: _Rendered) -> None:
+        problem = self._problem(*rendered)
         if problem is None:
-            self.kept.append(pair)
+            self.kept.append(rendered)
             self.rows.append(row)
         else:
             self.dropped.setdefault(problem.name, []).append(row)
 
-    def _problem(self, pair: TokenizedPair) -> _Problem | None:
-        if not pair.chosen or not pair.rejected:
+    def _problem(
+        self, prompt: tuple[int, ...], answers: tuple[tuple[int, ...], ...]
+    ) -> _Problem | None:
+        if not all(answers):
             return _BROKEN_PREFIX
-        if not all(
-            self._end_marks.intersection(answer[-_END_WINDOW:])
-            for answer in (pair.chosen, pair.rejected)
-        ):
+        if not all(self._end_marks.intersection(answer[-_END_WINDOW:]) for answer in answers):
             return _NO_END_MARK
-        room = self._max_length - len(pair.prompt)
+        room = self._max_length - len(prompt)
         if room <= 0:
             return _PROMPT_TOO_LONG
-        if pair.chosen[:room] == pair.rejected[:room]:
+        if len({answer[:room] for answer in answers}) < len(answers):
             return _SAME_WHEN_CUT
         return None
 
@@ -278,7 +353,7 @@ def _common(left: Sequence[int], right: Sequence[int]) -> int:
     return min(len(left), len(right))
 
 
-def _chunks(pairs: Sequence[PreferencePair], size: int) -> Iterator[Sequence[PreferencePair]]:
-    remaining = iter(pairs)
+def _chunks(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
+    remaining = iter(examples)
     while chunk := list(islice(remaining, size)):
         yield chunk

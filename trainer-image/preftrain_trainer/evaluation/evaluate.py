@@ -1,26 +1,45 @@
-"""Judges the adapter on pairs that it was not trained on.
+"""Judges the adapter on examples that it was not trained on.
 
-Reward accuracy and margin compare the model with its adapter to the same model without, on
-whole answers; no figure here is used for training.
+All methods are judged on pairs: reward accuracy is the share of pairs whose better answer has
+the larger reward. DPO and KTO reward what the adapter made likelier than the base model, so
+their accuracy says what was learnt. ORPO has no reference: it rewards likely answers, so its
+accuracy says how often the model prefers the better answer, and the base model has one, too.
+No figure here is used for training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
-from typing import Any
+from typing import Any, Final
 
 from preftrain_api.report import Evaluation
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
-from preftrain_trainer.data.pairs import PreparedData, as_pairs
-from preftrain_trainer.data.tokens import TokenizedPair, tokenization_of
+from preftrain_trainer.data.pairs import PreparedData, as_answers, as_pairs
+from preftrain_trainer.data.tokens import TokenizedAnswer, TokenizedPair, tokenization_of
 from preftrain_trainer.evaluation.margins import PairMargin, margins_of
+from preftrain_trainer.evaluation.matching import matched
 from preftrain_trainer.evaluation.statistics import wilson_interval
 from preftrain_trainer.fit.layout import Fit
 from preftrain_trainer.fit.memory import gpu_memory_reported
-from preftrain_trainer.methods.table import Objective, PairScore, method_of
-from preftrain_trainer.model.likelihood import PairLikelihood, evaluating, pair_likelihoods
+from preftrain_trainer.methods.labels import settled
+from preftrain_trainer.methods.objective import Objective
+from preftrain_trainer.methods.scores import UNKNOWN, LabelledScore, PairScore, Score
+from preftrain_trainer.methods.table import Form, method_of
+from preftrain_trainer.model.likelihood import Passage, Scorer, passage, passages_of
 from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.stop import StopRequest
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Held-out pairs, as they are judged."""
+
+    rows: tuple[int, ...]
+    """Number of each pair's row in the source; of matched answers that of the good one."""
+    pairs: tuple[tuple[Passage, Passage], ...]
+    """The better answer first."""
 
 
 def evaluate(
@@ -33,90 +52,137 @@ def evaluate(
     stop: StopRequest,
     margins: Callable[[tuple[PairMargin, ...]], None] | None = None,
 ) -> Evaluation | None:
-    """Figures on the held-out pairs; None when nothing is held out.
+    """Figures on the held-out examples; None when there are none to judge on.
 
-    The model must have been through `train`, which adds the scoring head of the library.
     `margins`, if given, takes how every single pair was judged.
 
     Raises:
         Preempted: the process was asked to end.
-        DataRefused: too many held-out pairs cannot be used at this length.
+        DataRefused: too many held-out examples cannot be used at this length.
     """
-    if not data.held_out:
+    held_out = read_held_out(model, data, spec, stop)
+    if not held_out.pairs:
         return None
     training = spec.training or TrainingSpec()
     before = board.snapshot()
     board.phase("Evaluating")
-    tokenized = tokenization_of(
-        model.tokenizer, model.end_marks, training.max_length, spec.dataset
-    ).tokenize(as_pairs(data.held_out), data.conversational, between=stop.check)
-    network, collate = model.network, _collator(model, layout, training.max_length)
-    rows: list[int] = []
-    policy: list[PairLikelihood] = []
-    reference: list[PairLikelihood] = []
-    with evaluating(network), gpu_memory_reported("evaluating"):
-        for positions in _batches(tokenized.pairs, layout.eval_batch_size):
-            stop.check()
-            batch = [tokenized.pairs[position] for position in positions]
-            rows += [tokenized.rows[position] for position in positions]
-            policy += pair_likelihoods(network, collate, batch, layout)
-            with network.disable_adapter():
-                reference += pair_likelihoods(network, collate, batch, layout)
-    objective = method_of(spec.method).objective(spec.method)
-    result = summarize(policy, reference, objective)
+    method = method_of(spec.method)
+    objective = method.objective(settled(spec.method, data.train))
+    with gpu_memory_reported("evaluating"):
+        scorer = Scorer(
+            model, layout, objective.tail_weight, objective.reads_prompts, between=stop.check
+        )
+        flat = scorer.scores([each for pair in held_out.pairs for each in pair])
+        scores = [PairScore(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
+        mismatch = partial(_mismatch, scorer, training.max_length) if objective.mismatches else None
+        batches = _BATCHES[method.form](held_out.pairs, scores, layout.micro_batch_size, mismatch)
+    result = summarize(scores, objective, _mean_loss(batches, objective))
     board.evaluated(result)
     if margins is not None:
-        margins(margins_of(rows, policy, reference, objective.beta))
+        margins(margins_of(held_out.rows, scores, objective))
     if before.step < before.total_steps:
         board.phase(before.phase)
     return result
 
 
-def summarize(
-    policy: Sequence[PairLikelihood], reference: Sequence[PairLikelihood], objective: Objective
-) -> Evaluation:
-    """Figures from the likelihoods of the same pairs under policy and reference. Pure.
+def read_held_out(
+    model: LoadedModel, data: PreparedData, spec: PreferenceTrainingJobSpec, stop: StopRequest
+) -> HeldOut:
+    """The held-out pairs in token ids; of labelled answers the matched ones.
 
-    Equal rewards count as wrong, so an untrained adapter has an accuracy of 0.
+    Raises:
+        DataRefused: too many held-out examples cannot be used at this length.
     """
-    scores = [
-        PairScore(
-            chosen_ratio=ours.chosen - theirs.chosen,
-            rejected_ratio=ours.rejected - theirs.rejected,
-            chosen_tokens=max(ours.chosen_tokens, 1),
-            rejected_tokens=max(ours.rejected_tokens, 1),
+    training = spec.training or TrainingSpec()
+    length = training.max_length
+    tokenization = tokenization_of(model.tokenizer, model.end_marks, length, spec.dataset)
+    pairs: Sequence[TokenizedPair | tuple[TokenizedAnswer, TokenizedAnswer]]
+    if data.kind == "Unpaired":
+        answers = tokenization.tokenize_answers(
+            as_answers(data.held_out), data.conversational, between=stop.check
         )
-        for ours, theirs in zip(policy, reference, strict=True)
-    ]
-    right = sum(score.chosen_ratio > score.rejected_ratio for score in scores)
-    low, high = wilson_interval(right, len(scores))
-    chosen_tokens = sum(score.chosen_tokens for score in scores)
-    likelihood_loss = -sum(ours.chosen for ours in policy) / chosen_tokens
+        both = matched([answer.desirable for answer in answers.answers], training.seed)
+        pairs = [(answers.answers[good], answers.answers[bad]) for good, bad in both]
+        rows = tuple(answers.rows[good] for good, _ in both)
+    else:
+        tokenized = tokenization.tokenize(
+            as_pairs(data.held_out), data.conversational, between=stop.check
+        )
+        pairs, rows = tokenized.pairs, tokenized.rows
+    return HeldOut(rows, tuple(passages_of(pair, length) for pair in pairs))
+
+
+def summarize(scores: Sequence[PairScore], objective: Objective[Any], loss: float) -> Evaluation:
+    """Figures from the scores of the pairs. Pure.
+
+    Equal rewards count as wrong, so an untrained adapter has an accuracy of 0 wherever rewards
+    compare with the reference.
+    """
+    margins = [objective.reward(pair.chosen) - objective.reward(pair.rejected) for pair in scores]
+    right = sum(margin > 0 for margin in margins)
+    low, high = wilson_interval(right, len(margins))
     return Evaluation(
-        pairs=len(scores),
-        reward_accuracy=right / len(scores),
+        pairs=len(margins),
+        reward_accuracy=right / len(margins),
         accuracy_low=low,
         accuracy_high=high,
-        reward_margin=objective.beta
-        * fmean(score.chosen_ratio - score.rejected_ratio for score in scores),
-        loss=fmean(objective.of_pair(score) for score in scores)
-        + objective.likelihood_weight * likelihood_loss,
-        chosen_log_ratio=fmean(score.chosen_ratio for score in scores),
+        reward_margin=fmean(margins),
+        loss=loss,
+        chosen_log_ratio=fmean(
+            pair.chosen.policy.total - pair.chosen.reference.total for pair in scores
+        ),
     )
 
 
-def _collator(model: LoadedModel, layout: Fit, max_length: int) -> Any:
-    from trl.trainer.dpo_trainer import DataCollatorForPreference
-
-    return DataCollatorForPreference(
-        pad_token_id=model.tokenizer.pad_token_id,
-        max_length=max_length,
-        truncation_mode="keep_start",
-        pad_to_multiple_of=layout.pad_to_multiple_of,
-    )
+def _mean_loss(batches: Sequence[Sequence[Any]], objective: Objective[Any]) -> float:
+    """Mean over micro-batches as in training, the last one weighted by what it holds."""
+    examples = sum(len(batch) for batch in batches)
+    return sum(objective.loss(batch) * len(batch) for batch in batches) / examples
 
 
-def _batches(pairs: Sequence[TokenizedPair], size: int) -> list[Sequence[int]]:
-    """Positions of similar lengths, longest first, so that too little memory shows at once."""
-    ordered = sorted(range(len(pairs)), key=lambda at: pairs[at].length, reverse=True)
-    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+_Pairs = Sequence[tuple[Passage, Passage]]
+_Mismatch = Callable[[Sequence[tuple[Passage, Passage]]], list[Score]]
+
+
+def _mismatch(scorer: Scorer, max_length: int, both: _Pairs) -> list[Score]:
+    """Scores of the first passages' prompts with the second ones' answers."""
+    return scorer.scores([passage(own.prompt, other.answer, max_length) for own, other in both])
+
+
+def _pair_batches(
+    _pairs: _Pairs, scores: Sequence[PairScore], size: int, _: _Mismatch | None
+) -> list[Sequence[Any]]:
+    return list(_cut(scores, size))
+
+
+def _answer_batches(
+    pairs: _Pairs, scores: Sequence[PairScore], size: int, mismatch: _Mismatch | None
+) -> list[Sequence[Any]]:
+    """Micro-batches of answers, good and bad in turn, mismatched as in training."""
+    passages = [each for pair in pairs for each in pair]
+    flat = [score for pair in scores for score in (pair.chosen, pair.rejected)]
+    mismatched = [UNKNOWN] * len(flat)
+    if mismatch is not None:
+        mismatched = mismatch(
+            [
+                both
+                for batch in _cut(passages, size)
+                for both in zip(batch, [batch[-1], *batch[:-1]], strict=True)
+            ]
+        )
+    labelled = [
+        LabelledScore(score, at % 2 == 0, other)
+        for at, (score, other) in enumerate(zip(flat, mismatched, strict=True))
+    ]
+    return list(_cut(labelled, size))
+
+
+_BATCHES: Final[Mapping[Form, Callable[..., list[Sequence[Any]]]]] = {
+    "Pairs": _pair_batches,
+    "Answers": _answer_batches,
+}
+
+
+def _cut(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -8,19 +8,21 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from preftrain_trainer.model.likelihood import PairLikelihood
+from preftrain_trainer.methods.objective import Objective
+from preftrain_trainer.methods.scores import PairScore
 
 MARGINS: Final = "margins.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class PairMargin:
-    """How one held-out pair was judged.
+    """How one held-out pair was judged, by the rewards of the run's own objective.
 
-    A reward is beta times the log-probability of the answer under the adapter minus that under
-    the base model, in nats (arXiv 2305.18290, section 4).
+    Of DPO and KTO a reward is beta times the log-probability of the answer under the adapter
+    minus that under the base model, in nats (arXiv 2305.18290, section 4); of ORPO beta times its
+    mean log-probability per token.
     """
 
     row: int
@@ -34,19 +36,13 @@ class PairMargin:
 
 
 def margins_of(
-    rows: Sequence[int],
-    policy: Sequence[PairLikelihood],
-    reference: Sequence[PairLikelihood],
-    beta: float,
+    rows: Sequence[int], scores: Sequence[PairScore], objective: Objective[Any]
 ) -> tuple[PairMargin, ...]:
-    """Margins of the pairs with these `rows`, whose likelihoods are in the same order.
+    """Margins of the pairs with these `rows`, whose scores are in the same order.
 
     The result is in the order of the rows, however the pairs were batched.
     """
-    margins = [
-        _margin(row, ours, theirs, beta)
-        for row, ours, theirs in zip(rows, policy, reference, strict=True)
-    ]
+    margins = [_margin(row, score, objective) for row, score in zip(rows, scores, strict=True)]
     return tuple(sorted(margins, key=lambda margin: margin.row))
 
 
@@ -57,14 +53,13 @@ def write_margins(path: Path, margins: Iterable[PairMargin]) -> None:
     )
 
 
-def _margin(row: int, policy: PairLikelihood, reference: PairLikelihood, beta: float) -> PairMargin:
-    chosen = beta * (policy.chosen - reference.chosen)
-    rejected = beta * (policy.rejected - reference.rejected)
+def _margin(row: int, score: PairScore, objective: Objective[Any]) -> PairMargin:
+    chosen, rejected = objective.reward(score.chosen), objective.reward(score.rejected)
     return PairMargin(
         row=row,
         chosen_reward=chosen,
         rejected_reward=rejected,
         margin=chosen - rejected,
-        chosen_tokens=policy.chosen_tokens,
-        rejected_tokens=policy.rejected_tokens,
+        chosen_tokens=score.chosen.policy.tokens,
+        rejected_tokens=score.rejected.policy.tokens,
     )

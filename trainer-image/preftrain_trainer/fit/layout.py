@@ -11,15 +11,13 @@ from typing import Final, Literal
 from preftrain_api.spec import ComputeSpec, PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.fit.device import Device, find_device
-from preftrain_trainer.methods.table import method_of
+from preftrain_trainer.methods.refusals import require_micro_batch, require_sensible
 
 Precision = Literal["BF16", "FP16", "FP32"]
 Optimizer = Literal["AdamW", "AdamW8bit"]
 
 AUTO_MICRO_BATCH: Final = 2
 """Pairs at once when nothing is said: fits a 7 B model in 4 bits into 16 GB."""
-KTO_MICRO_BATCH: Final = 4
-"""The micro-batch is part of KTO's loss, so it never depends on the machine."""
 EVAL_BATCH: Final = 4
 """Held-out pairs at once; no activations are kept, so the memory of training suffices."""
 GPU_PADDING: Final = 64
@@ -57,14 +55,16 @@ class Fit:
         }
 
 
-def fit(spec: PreferenceTrainingJobSpec, pairs: int, device: Device) -> Fit:
-    """Lay out the resolved `spec` for `pairs` training examples on `device`.
+def fit(spec: PreferenceTrainingJobSpec, examples: int, device: Device) -> Fit:
+    """Lay out the resolved `spec` for `examples` training examples on `device`.
 
     Raises:
         BadSpec: method or device cannot do what the spec asks for; the sentence
             names the field.
     """
     training = _of(spec)
+    micro_batch = _micro_batch(training)
+    require_micro_batch(spec.method, micro_batch)
     if spec.model.quantization == "NF4" and device.kind == "CPU":
         raise BadSpec(
             "model.quantization must be None when compute.accelerator is CPU, because 4-bit "
@@ -73,7 +73,7 @@ def fit(spec: PreferenceTrainingJobSpec, pairs: int, device: Device) -> Fit:
     layout = Fit(
         device=device,
         batch_size=training.batch_size,
-        micro_batch_size=_micro_batch(training, spec.method.type),
+        micro_batch_size=micro_batch,
         eval_batch_size=EVAL_BATCH,
         total_steps=0,
         warmup_steps=0,
@@ -84,7 +84,7 @@ def fit(spec: PreferenceTrainingJobSpec, pairs: int, device: Device) -> Fit:
         gradient_checkpointing=device.kind == "GPU",
         pad_to_multiple_of=GPU_PADDING if device.kind == "GPU" else None,
     )
-    return with_examples(layout, training, pairs)
+    return with_examples(layout, training, examples)
 
 
 def refuse_impossible(spec: PreferenceTrainingJobSpec) -> None:
@@ -96,7 +96,8 @@ def refuse_impossible(spec: PreferenceTrainingJobSpec) -> None:
         BadSpec: method or accelerator cannot do what the resolved spec asks for.
     """
     compute = spec.compute or ComputeSpec()
-    method_of(spec.method).objective(spec.method)
+    require_sensible(spec)
+    require_micro_batch(spec.method, _micro_batch(_of(spec)))
     if compute.accelerator == "CPU":
         fit(spec, 1, find_device(compute))
 
@@ -118,10 +119,11 @@ def _of(spec: PreferenceTrainingJobSpec) -> TrainingSpec:
     return spec.training or TrainingSpec()
 
 
-def _micro_batch(training: TrainingSpec, method: str) -> int:
+def _micro_batch(training: TrainingSpec) -> int:
+    # A resolved spec names it wherever it is part of the loss.
     if training.micro_batch_size is not None:
         return training.micro_batch_size
-    return gcd(training.batch_size, KTO_MICRO_BATCH if method == "KTO" else AUTO_MICRO_BATCH)
+    return gcd(training.batch_size, AUTO_MICRO_BATCH)
 
 
 def _precision(training: TrainingSpec, device: Device) -> Precision:

@@ -28,8 +28,12 @@ class StepOne:
     """Exact loss of the first batch."""
     beta: float
     answer_tokens: float
-    """Mean length of the first batch's chosen answers."""
+    """Mean length of the first batch's chosen answers; 1 where rewards are means per token."""
     precision: Precision
+    chosen_reward: float = 0.0
+    """Mean reward of the chosen answers; 0 wherever rewards compare with the reference."""
+    rejected_reward: float = 0.0
+    """The same of the rejected answers."""
 
 
 def step_one_identity(record: StepRecord, expected: StepOne, tolerance: float) -> Alarm | None:
@@ -52,14 +56,14 @@ def step_one_identity(record: StepRecord, expected: StepOne, tolerance: float) -
             f"exactly {expected.loss:.6g} (allowed difference {allowed:.2g})",
         )
     bound = REWARD_TOLERANCE * expected.beta * expected.answer_tokens
-    for name, reward in (
-        ("chosen", record.rewards_chosen),
-        ("rejected", record.rewards_rejected),
+    for name, reward, exact in (
+        ("chosen", record.rewards_chosen, expected.chosen_reward),
+        ("rejected", record.rewards_rejected, expected.rejected_reward),
     ):
-        if reward is not None and not abs(reward) <= bound:
+        if reward is not None and not abs(reward - exact) <= bound:
             return _differs(
                 f"the reward of the {name} answers is {reward:.4g} at the first step, but "
-                f"before any update it is 0 (allowed {bound:.2g})",
+                f"before any update it is {exact:.4g} (allowed difference {bound:.2g})",
             )
     return None
 

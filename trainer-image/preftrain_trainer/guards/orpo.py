@@ -25,12 +25,17 @@ def likelihood_loss(
     state: LikelihoodState, record: StepRecord, rule: Rule
 ) -> tuple[LikelihoodState, Alarm | None]:
     """The model unlearns to write good answers, or does not learn to tell them apart."""
-    loss = state.loss.after(record.step, record.nll_loss)
+    loss = state.loss.after(record.step, record.negative_log_likelihood)
     now, lowest = loss.now, state.lowest
     if now is not None:
         lowest = now if lowest is None else min(lowest, now)
     state = LikelihoodState(loss, lowest, state.odds.after(record.step, record.log_odds_ratio))
-    if figure(record.nll_loss) is not None and now is not None and lowest and lowest > 0:
+    if (
+        figure(record.negative_log_likelihood) is not None
+        and now is not None
+        and lowest
+        and lowest > 0
+    ):
         rise = now / lowest - 1
         if rise > rule.threshold:
             return state, Alarm(

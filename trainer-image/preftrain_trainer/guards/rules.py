@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from preftrain_api.guards import GUARD_DEFAULTS
 from preftrain_api.spec import GuardRule, PreferenceTrainingJobSpec
@@ -9,7 +10,9 @@ from preftrain_api.spec.method import DpoLossType, MethodType
 from preftrain_api.spec.quality import GuardAction, GuardName
 from preftrain_trainer.fit.layout import Fit
 from preftrain_trainer.guards.identity import StepOne
-from preftrain_trainer.methods.table import method_of
+from preftrain_trainer.methods.objective import Objective
+from preftrain_trainer.methods.scores import UNKNOWN, LabelledScore, PairScore
+from preftrain_trainer.methods.table import Form, method_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def facts_of(
     spec: PreferenceTrainingJobSpec,
     layout: Fit,
     *,
+    examples: int,
     chosen_tokens: Sequence[int],
     expected: StepOne | None,
 ) -> RunFacts:
@@ -83,13 +87,12 @@ def facts_of(
     Args:
         spec: the resolved spec.
         layout: what it became on this device.
-        chosen_tokens: lengths of the chosen answers of all training examples, as they are cut.
+        examples: number of training examples.
+        chosen_tokens: lengths of the chosen (for KTO: the good) answers, as they are cut.
         expected: what the first step must show, where it is still to come.
     """
-    objective = method_of(spec.method).objective(spec.method)
-    start = expected.loss if expected is not None else None
-    if start is None and not objective.likelihood_weight:
-        start = objective.at_start()
+    method = method_of(spec.method)
+    objective = method.objective(spec.method)
     losses = (spec.method.dpo.losses or ()) if spec.method.dpo else ()
     return RunFacts(
         method=spec.method.type,
@@ -98,7 +101,21 @@ def facts_of(
         chosen_tokens=sum(chosen_tokens) / max(len(chosen_tokens), 1),
         total_steps=layout.total_steps,
         warmup_steps=layout.warmup_steps,
-        steps_per_epoch=len(chosen_tokens) / layout.batch_size,
-        start_loss=start,
+        steps_per_epoch=examples / layout.batch_size,
+        start_loss=expected.loss if expected else _constant(method.form, objective),
         expected=expected,
     )
+
+
+def _constant(form: Form, objective: Objective[Any]) -> float | None:
+    """The loss before any update, where it is the same for all data."""
+    if objective.measured:
+        return None
+    batches: tuple[list[Any], ...] = (
+        ([PairScore(UNKNOWN, UNKNOWN)],)
+        if form == "Pairs"
+        else tuple([LabelledScore(UNKNOWN, good, UNKNOWN)] for good in (True, False))
+    )
+    # Labels of different weights make it depend on what a batch consists of.
+    losses = {objective.loss(batch) for batch in batches}
+    return losses.pop() if len(losses) == 1 else None

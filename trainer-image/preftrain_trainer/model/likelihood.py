@@ -1,92 +1,171 @@
 """Log-probabilities of answers under the policy and under its reference.
 
-The reference is the same model with the adapter switched off.
+The reference is the same model with the adapter switched off. Imports TRL when it scores, so
+that must be after `model.loading` has imported Unsloth.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from preftrain_trainer.data.tokens import TokenizedPair
+from preftrain_trainer.data.tokens import TokenizedAnswer, TokenizedPair
 from preftrain_trainer.errors import InternalError
 from preftrain_trainer.fit.layout import Fit
+from preftrain_trainer.methods.scores import Likelihood, Score
+from preftrain_trainer.model.loading import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
-class PairLikelihood:
-    """Log-probabilities of the two answers of a pair, in nats, and their lengths in tokens."""
+class Passage:
+    """A prompt and an answer as they are scored, cut to the longest length."""
 
-    chosen: float
-    rejected: float
-    chosen_tokens: int
-    rejected_tokens: int
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    shared: int
+    """Answer tokens that count in full; those beyond are the tail of the pair's longer answer."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of both."""
+        return len(self.prompt) + len(self.answer)
 
 
-def pair_likelihoods(
-    model: Any, collate: Any, pairs: Sequence[TokenizedPair], layout: Fit
-) -> list[PairLikelihood]:
-    """Likelihoods under the model as it is now, without gradients.
+def passage(prompt: Sequence[int], answer: Sequence[int], max_length: int) -> Passage:
+    """`answer` after `prompt`, cut like the library does: at the end."""
+    cut = tuple(answer[: max_length - len(prompt)])
+    return Passage(tuple(prompt), cut, len(cut))
 
-    Args:
-        model: the adapted model, with the scoring head that TRL's trainer has added.
-        collate: TRL's collator, so that cutting and padding are those of training.
-        pairs: at most one batch.
-        layout: device and precision.
+
+def passages_of(
+    pair: TokenizedPair | tuple[TokenizedAnswer, TokenizedAnswer], max_length: int
+) -> tuple[Passage, Passage]:
+    """The chosen and the rejected answer of a pair."""
+    answers = pair.answers() if isinstance(pair, TokenizedPair) else pair
+    first, second = (passage(each.prompt, each.answer, max_length) for each in answers)
+    shared = min(len(first.answer), len(second.answer))
+    return (
+        Passage(first.prompt, first.answer, shared),
+        Passage(second.prompt, second.answer, shared),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Scores passages with the model as it is.
+
+    Attributes:
+        model: with its adapter.
+        layout: device, precision and batches.
+        tail_weight: how much the tokens beyond the shorter answer of a pair count.
+        prompts: whether the prompts' own likelihood is asked for.
+        between: called before every batch; may raise.
+    """
+
+    model: LoadedModel
+    layout: Fit
+    tail_weight: float = 1.0
+    prompts: bool = False
+    between: Callable[[], None] = lambda: None
+
+    def scores(self, passages: Sequence[Passage]) -> list[Score]:
+        """Policy and reference, in the order of `passages`."""
+        policy, reference = self._score(passages, with_policy=True)
+        return [Score(ours, theirs) for ours, theirs in zip(policy, reference, strict=True)]
+
+    def references(self, passages: Sequence[Passage]) -> list[Likelihood]:
+        """The reference alone, in the order of `passages`."""
+        return self._score(passages, with_policy=False)[1]
+
+    def _score(
+        self, passages: Sequence[Passage], *, with_policy: bool
+    ) -> tuple[list[Likelihood], list[Likelihood]]:
+        network = self.model.network
+        policy: dict[int, Likelihood] = {}
+        reference: dict[int, Likelihood] = {}
+        with evaluating(network), _scoring_head(network):
+            for positions in _batches(passages, 2 * self.layout.eval_batch_size):
+                self.between()
+                batch = [passages[at] for at in positions]
+                if with_policy:
+                    policy.update(zip(positions, self._batch(batch), strict=True))
+                with network.disable_adapter():
+                    reference.update(zip(positions, self._batch(batch), strict=True))
+        return [policy[at] for at in sorted(policy)], [reference[at] for at in sorted(reference)]
+
+    def _batch(self, batch: Sequence[Passage]) -> list[Likelihood]:
+        import torch
+
+        ids, mask, labels = (value.to(self.model.network.device) for value in self._padded(batch))
+        with torch.no_grad(), autocast(self.layout):
+            found = self.model.network(
+                input_ids=ids,
+                attention_mask=mask,
+                labels=labels,
+                use_cache=False,
+                fused_lm_head=True,
+            ).log_probs
+        # Position n holds the score of token n + 1; libraries may put more before them.
+        scores = found[:, -(ids.shape[1] - 1) :].double().cpu()
+        return [self._likelihood(row, each) for row, each in zip(scores, batch, strict=True)]
+
+    def _padded(self, batch: Sequence[Passage]) -> tuple[Any, Any, Any]:
+        import torch
+
+        multiple = self.layout.pad_to_multiple_of or 1
+        width = -(-max(each.length for each in batch) // multiple) * multiple
+        ids = torch.full((len(batch), width), self.model.tokenizer.pad_token_id)
+        mask = torch.zeros((len(batch), width), dtype=torch.int64)
+        labels = torch.full((len(batch), width), -100)
+        for row, each in enumerate(batch):
+            tokens = torch.tensor([*each.prompt, *each.answer])
+            start = 0 if self.prompts else len(each.prompt)
+            ids[row, : each.length] = tokens
+            mask[row, : each.length] = 1
+            labels[row, start : each.length] = tokens[start:]
+        return ids, mask, labels
+
+    def _likelihood(self, scores: Any, each: Passage) -> Likelihood:
+        start = len(each.prompt) - 1
+        answer = scores[start : start + len(each.answer)]
+        head, tail = float(answer[: each.shared].sum()), float(answer[each.shared :].sum())
+        return Likelihood(
+            total=head + tail,
+            tokens=len(each.answer),
+            counted=head + self.tail_weight * tail,
+            prompt=float(scores[:start].sum()) if self.prompts else 0.0,
+            prompt_tokens=start if self.prompts else 0,
+        )
+
+
+def plain_likelihood(model: LoadedModel, layout: Fit, each: Passage) -> Likelihood:
+    """The likelihood under the model as it is, from plain logits, one answer at a time.
+
+    Shares no code with the losses that it checks, nor with `Scorer`.
+
+    Raises:
+        InternalError: the model returns something else than logits.
     """
     import torch
 
-    batch = {
-        name: tensor.to(model.device)
-        for name, tensor in collate([pair.features() for pair in pairs]).items()
-    }
-    mask = batch.pop("completion_mask")
-    labels = batch["input_ids"].masked_fill(mask == 0, -100)
+    network = model.network
+    ids = torch.tensor([[*each.prompt, *each.answer]], device=network.device)
     with torch.no_grad(), autocast(layout):
-        scores = model(**batch, labels=labels, use_cache=False, fused_lm_head=True).log_probs
-    # The first position has no predecessor that could predict it.
-    width = mask.shape[1] - 1
-    sums = scores[:, -width:].double().sum(dim=1).tolist()
-    counts = mask[:, 1:].sum(dim=1).tolist()
-    half = len(pairs)
-    return [
-        PairLikelihood(sums[i], sums[half + i], int(counts[i]), int(counts[half + i]))
-        for i in range(half)
-    ]
-
-
-def chosen_loss(model: Any, pairs: Sequence[TokenizedPair], layout: Fit, max_length: int) -> float:
-    """What a likelihood term must show on the first batch: the mean over micro-batches of the
-    mean negative log-likelihood of a chosen token, from plain logits.
-
-    Shares no code with the loss that it checks, and goes one answer at a time.
-    """
-    means = []
-    for start in range(0, len(pairs), layout.micro_batch_size):
-        total, tokens = 0.0, 0
-        for pair in pairs[start : start + layout.micro_batch_size]:
-            nll, count = _answer_nll(model, pair.prompt, pair.chosen, layout, max_length)
-            total, tokens = total + nll, tokens + count
-        means.append(total / tokens)
-    return sum(means) / len(means)
-
-
-def _answer_nll(
-    model: Any, prompt: Sequence[int], answer: Sequence[int], layout: Fit, max_length: int
-) -> tuple[float, int]:
-    import torch
-
-    ids = torch.tensor([[*prompt, *answer][:max_length]], device=model.device)
-    start = len(prompt)
-    with torch.no_grad(), autocast(layout):
-        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
+        logits = network(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
     if logits.shape[1] != ids.shape[1]:
         raise InternalError(
             f"the model returned logits of shape {tuple(logits.shape)} for {ids.shape[1]} tokens"
         )
-    wanted = logits[0, start - 1 : -1].float()
-    nll = torch.nn.functional.cross_entropy(wanted, ids[0, start:], reduction="sum")
-    return float(nll), ids.shape[1] - start
+    losses = torch.nn.functional.cross_entropy(logits[0, :-1].float(), ids[0, 1:], reduction="none")
+    start = len(each.prompt) - 1
+    total = -float(losses[start:].double().sum())
+    return Likelihood(
+        total=total,
+        tokens=len(each.answer),
+        counted=total,
+        prompt=-float(losses[:start].double().sum()),
+        prompt_tokens=start,
+    )
 
 
 def autocast(layout: Fit) -> AbstractContextManager[Any]:
@@ -108,3 +187,30 @@ def evaluating(model: Any) -> Iterator[None]:
         yield
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def _scoring_head(network: Any) -> Iterator[None]:
+    """Let the model score answers without whole logits while the block runs.
+
+    Some of TRL's trainers add the same head for good, with more outputs than are needed here;
+    others add none.
+    """
+    from trl.trainer.utils import add_fused_lm_head
+
+    base = network.get_base_model()
+    before = vars(base).get("forward")
+    add_fused_lm_head(base, outputs=("log_probs",))
+    try:
+        yield
+    finally:
+        if before is None:
+            del base.forward
+        else:
+            base.forward = before
+
+
+def _batches(passages: Sequence[Passage], size: int) -> list[list[int]]:
+    """Positions of similar lengths, longest first, so that too little memory shows at once."""
+    ordered = sorted(range(len(passages)), key=lambda at: passages[at].length, reverse=True)
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]

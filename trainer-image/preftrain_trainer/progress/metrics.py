@@ -36,12 +36,14 @@ _OF_PROGRESS: Final = {
 _OF_RECORD: Final = {
     "entropy": "Mean entropy of the policy on answer tokens, in nats.",
     "token_accuracy": "Share of chosen tokens that the policy would have written.",
-    "kl": "Mean KL divergence from the reference, in nats an answer.",
-    "nll_loss": "Negative log-likelihood of a token of the good answers, in nats.",
-    "log_odds_ratio": "ORPO's log-sigmoid of the log odds ratio.",
-    "log_odds_chosen": "ORPO's log odds ratio of chosen against rejected answers.",
     "log_probability_chosen": "Mean log-probability of the chosen answers, in nats.",
     "log_probability_rejected": "Mean log-probability of the rejected answers, in nats.",
+    "kl": "Mean log-ratio of mismatched answers, in nats; KTO compares gains with it.",
+    "negative_log_likelihood": "Of a token of prompt and chosen answer, in nats; ORPO.",
+    "log_odds_ratio": "Log-sigmoid of the log odds of chosen over rejected; ORPO.",
+    "log_odds_chosen": "Log odds of chosen over rejected answers; ORPO.",
+    "logits_chosen": "Mean logit over the tokens of the chosen answers.",
+    "logits_rejected": "Mean logit over the tokens of the rejected answers.",
 }
 _STEP_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 

@@ -19,11 +19,13 @@ _LOGGED_AS: Final = {
     "log_probability_rejected": "logps/rejected",
     "entropy": "entropy",
     "token_accuracy": "mean_token_accuracy",
+    "tokens": "num_tokens",
     "kl": "kl",
-    "nll_loss": "nll_loss",
+    "negative_log_likelihood": "nll_loss",
     "log_odds_ratio": "log_odds_ratio",
     "log_odds_chosen": "log_odds_chosen",
-    "tokens": "num_tokens",
+    "logits_chosen": "logits/chosen",
+    "logits_rejected": "logits/rejected",
 }
 
 
@@ -48,11 +50,18 @@ class StepRecord:
     log_probability_rejected: float | None = None
     entropy: float | None = None
     token_accuracy: float | None = None
-    kl: float | None = None
-    nll_loss: float | None = None
-    log_odds_ratio: float | None = None
-    log_odds_chosen: float | None = None
     tokens: float | None = None
+    kl: float | None = None
+    """KTO: mean log-ratio of mismatched answers in nats, at least 0."""
+    negative_log_likelihood: float | None = None
+    """ORPO: of a token of prompt and chosen answer, in nats."""
+    log_odds_ratio: float | None = None
+    """ORPO: log sigma(log odds of chosen over rejected); rises towards 0."""
+    log_odds_chosen: float | None = None
+    """ORPO: log odds of chosen over rejected."""
+    logits_chosen: float | None = None
+    """Mean over the vocabulary, and over the tokens of the chosen answers."""
+    logits_rejected: float | None = None
 
     @classmethod
     def of_log(

@@ -14,6 +14,7 @@ from typing import Any, Final
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_trainer.errors import InternalError
 from preftrain_trainer.fit.layout import Fit
+from preftrain_trainer.methods.table import method_of
 
 _SCHEDULERS: Final = {
     "Cosine": "cosine",
@@ -107,13 +108,9 @@ UNCHANGING: Final[Mapping[str, Any]] = {
     "use_liger_kernel": False,
     "liger_kernel_config": None,
     "use_cache": False,
-    "activation_offloading": False,
     "full_determinism": False,
-    "router_aux_loss_coef": None,
     "model_init_kwargs": None,
     "trust_remote_code": False,
-    "precompute_ref_batch_size": None,
-    "pad_token": None,
     # One process, one device.
     "accelerator_config": None,
     "parallelism_config": None,
@@ -145,15 +142,12 @@ _UNREADABLE: Final = frozenset({"accelerator_config"})
 """None becomes an object of the library with its defaults."""
 
 
-def arguments(
-    spec: PreferenceTrainingJobSpec, layout: Fit, method: Mapping[str, Any], folder: Path
-) -> dict[str, Any]:
+def arguments(spec: PreferenceTrainingJobSpec, layout: Fit, folder: Path) -> dict[str, Any]:
     """All arguments of the trainer's configuration for the resolved `spec`.
 
     Args:
-        spec: what is asked for.
+        spec: what is asked for, with settled weights.
         layout: what it became on this device.
-        method: the method's own arguments.
         folder: scratch for the library.
     """
     training = spec.training or TrainingSpec()
@@ -161,7 +155,7 @@ def arguments(
     return {
         **UNCHANGING,
         **(ON_GPU if on_gpu else {}),
-        **method,
+        **method_of(spec.method).arguments(spec.method, layout.pad_to_multiple_of),
         "output_dir": str(folder),
         "per_device_train_batch_size": layout.micro_batch_size,
         "per_device_eval_batch_size": layout.eval_batch_size,
@@ -174,8 +168,6 @@ def arguments(
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
         "max_length": training.max_length,
-        "pad_to_multiple_of": layout.pad_to_multiple_of,
-        "precompute_ref_log_probs": training.precompute_reference,
         # TRL switches off every dropout by default, that of the adapter too.
         "disable_dropout": not (spec.lora and spec.lora.dropout),
         "bf16": layout.precision == "BF16",

@@ -3,7 +3,7 @@
 Expects the model from `model`, whose import of Unsloth has replaced parts of TRL by then.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,13 +22,8 @@ from preftrain_trainer.checkpoint.keeping import Keeping
 from preftrain_trainer.checkpoint.remote import Saved
 from preftrain_trainer.checkpoint.rhythm import rhythm_of
 from preftrain_trainer.checkpoint.state import Selection
-from preftrain_trainer.data.pairs import PreparedData, as_pairs
-from preftrain_trainer.data.tokens import (
-    Rendering,
-    Tokenized,
-    TokenizedPair,
-    tokenization_of,
-)
+from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.data.tokens import Rendering
 from preftrain_trainer.errors import InternalError
 from preftrain_trainer.fit.layout import Fit, with_examples
 from preftrain_trainer.fit.memory import gpu_memory_reported
@@ -36,13 +31,14 @@ from preftrain_trainer.guards.admission import admission
 from preftrain_trainer.guards.book import GuardBook
 from preftrain_trainer.guards.rules import facts_of, limits_of
 from preftrain_trainer.guards.stall import stalled
+from preftrain_trainer.methods.labels import settled
 from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.stop import StopRequest
-from preftrain_trainer.training.order import training_order
+from preftrain_trainer.training.feed import desirable_tokens, make_feed, read_material
 from preftrain_trainer.training.selection import told
 from preftrain_trainer.training.start import expected_start
-from preftrain_trainer.training.trainer import OrderedPairs, build_trainer
+from preftrain_trainer.training.trainer import build_trainer
 
 BEST: Final = "best.safetensors"
 """The best evaluated adapter, in the folder of this attempt."""
@@ -102,42 +98,31 @@ def train(
     """
     training = spec.training or TrainingSpec()
     board.phase("PreparingData")
-    tokenized = tokenization_of(
-        model.tokenizer, model.end_marks, training.max_length, spec.dataset
-    ).tokenize(as_pairs(data.train), data.conversational, between=stop.check)
-    for finding in tokenized.findings:
+    spec = spec.model_copy(update={"method": settled(spec.method, data.train)})
+    material = read_material(model, data, spec, stop)
+    for finding in material.findings:
         board.finding(finding)
-    layout = with_examples(layout, training, len(tokenized.pairs))
+    layout = with_examples(layout, training, len(material.examples))
     board.plan(layout.total_steps)
-    order = training_order(
-        [min(pair.length, training.max_length) for pair in tokenized.pairs],
-        layout.batch_size,
-        layout.total_steps,
-        training.seed,
-    )
     with stop.deferred(), gpu_memory_reported("training"):
-        trainer = build_trainer(model, as_pairs(data.train), tokenized, spec, layout, work)
-        trainer.train_dataset = OrderedPairs(tokenized.pairs, order)
+        feed = make_feed(model, material, spec, layout, stop)
+        trainer = build_trainer(model, data.train, material, spec, layout, work)
+        trainer.train_dataset = feed
         expected = None
         if keeping is None or keeping.resumed is None:
-            first = [tokenized.pairs[index] for index in order[: layout.batch_size]]
-            expected = expected_start(model, trainer, spec, layout, first)
+            expected = expected_start(model, trainer, spec, layout, feed)
         facts = facts_of(
             spec,
             layout,
-            chosen_tokens=chosen_tokens(tokenized.pairs, training.max_length),
+            examples=len(material.examples),
+            chosen_tokens=desirable_tokens(material, training.max_length),
             expected=expected,
         )
         book = GuardBook(spec.guards, facts, admission(spec))
         board.judge_pace(partial(stalled, limits=limits_of("Stall", spec.guards)))
         log = work / "report" / "metrics.jsonl"
         course = _Course(trainer, model, spec, layout, work, log, book, board, stop)
-        return course.run(tokenized, evaluate, keeping)
-
-
-def chosen_tokens(pairs: Sequence[TokenizedPair], max_length: int) -> list[int]:
-    """Lengths of the chosen answers in tokens, as they are trained on."""
-    return [min(len(pair.chosen), max_length - len(pair.prompt)) for pair in pairs]
+        return course.run(material.rendering, evaluate, keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +141,7 @@ class _Course:
 
     def run(
         self,
-        tokenized: Tokenized,
+        rendering: Rendering,
         evaluate: Callable[[int], Evaluation | None],
         keeping: Keeping | None,
     ) -> Trained:
@@ -226,7 +211,7 @@ class _Course:
             first_step_time=self.board.snapshot().first_step_time,
             metrics=self.board.snapshot().metrics,
             findings=self.board.snapshot().findings,
-            rendering=tokenized.rendering,
+            rendering=rendering,
             trainable_parameters=self.model.trainable,
             peak_gpu_bytes=peak(),
         )

@@ -7,40 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from preftrain_api.spec import PreferenceTrainingJobSpec
-from preftrain_trainer.data.pairs import PreferencePair
-from preftrain_trainer.data.tokens import Rendering, Tokenized, TokenizedPair, as_conversation
+from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
+from preftrain_trainer.data.pairs import Example
 from preftrain_trainer.errors import InternalError
 from preftrain_trainer.fit.layout import Fit
 from preftrain_trainer.methods.table import method_of
 from preftrain_trainer.model.loading import ADAPTER, LoadedModel, require_trainable
 from preftrain_trainer.training.arguments import arguments, configure, require_unchanged
+from preftrain_trainer.training.feed import Material
+from preftrain_trainer.training.sample import require_same_tokens, sample_rows
 
 REFERENCE: Final = "ref"
 """Adapter that TRL adds to a model that already has one, as a copy to compare with."""
 
-_SAMPLE: Final = 8
-"""Pairs that TRL tokenizes as well, to hold ours against."""
-
-
-class OrderedPairs:
-    """The training examples in the order in which they are seen, as a torch dataset."""
-
-    def __init__(self, pairs: Sequence[TokenizedPair], order: Sequence[int]) -> None:
-        self._pairs = pairs
-        self._order = order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, position: int) -> dict[str, list[int]]:
-        return self._pairs[self._order[position]].features()
-
 
 def build_trainer(
     model: LoadedModel,
-    pairs: Sequence[PreferencePair],
-    tokenized: Tokenized,
+    examples: Sequence[Example],
+    material: Material,
     spec: PreferenceTrainingJobSpec,
     layout: Fit,
     work: Path,
@@ -55,44 +39,35 @@ def build_trainer(
 
     disable_progress_bars()
     method = method_of(spec.method)
-    wanted = arguments(spec, layout, method.arguments(spec.method), work / "library")
+    wanted = arguments(spec, layout, work / "library")
     config = configure(method.config_class(), wanted)
-    sample = [_row(pair, tokenized.rendering) for pair in pairs[:_SAMPLE]]
     trainer = method.trainer_class()(
         model=model.network,
         args=config,
-        train_dataset=Dataset.from_list(sample),
+        train_dataset=Dataset.from_list(sample_rows(examples, material.rendering, method.form)),
         processing_class=model.tokenizer,
     )
     require_unchanged(trainer.args, wanted)
-    if tokenized.rendering == "ChatTemplate":
-        _require_same_tokens(trainer.train_dataset, tokenized.pairs)
+    if material.rendering == "ChatTemplate":
+        require_same_tokens(spec.method.type, list(trainer.train_dataset), material.examples)
     _remove_reference(model)
     if require_trainable(model.network) != model.trainable:
         raise InternalError("building the trainer changed which parameters are trained")
+    if (spec.training or TrainingSpec()).precompute_reference:
+        _expect_references(trainer)
     _remove_printer(trainer)
     return trainer
 
 
-def _row(pair: PreferencePair, rendering: Rendering) -> dict[str, Any]:
-    if rendering == "PlainText":
-        return dict(pair.columns())
-    prompt, chosen, rejected = as_conversation(pair)
-    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+def _expect_references(trainer: Any) -> None:
+    """Let the trainer take the reference's values from the examples.
 
-
-def _require_same_tokens(theirs: Any, ours: Sequence[TokenizedPair]) -> None:
-    """Whatever TRL tokenizes must be among what we train on, or the two disagree."""
-    known = {(pair.prompt, pair.chosen, pair.rejected) for pair in ours[: 2 * _SAMPLE]}
-    same = sum(
-        (tuple(row["prompt_ids"]), tuple(row["chosen_ids"]), tuple(row["rejected_ids"])) in known
-        for row in theirs
-    )
-    # Pairs that were left out here may still be among theirs.
-    if same < min(len(theirs), len(ours)) / 2:
-        raise InternalError(
-            f"TRL tokenizes {len(theirs) - same} of {len(theirs)} pairs in another way"
-        )
+    Told in its configuration it would compute them for the sample, after it had hashed all
+    weights of the model.
+    """
+    if trainer.precompute_ref_logps is not False:
+        raise InternalError("the trainer reads precomputed reference values in another way")
+    trainer.precompute_ref_logps = True
 
 
 def _remove_reference(model: LoadedModel) -> None:
