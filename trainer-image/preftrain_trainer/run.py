@@ -31,6 +31,8 @@ from preftrain_trainer.data.pairs import PreparedData
 from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
 from preftrain_trainer.evaluation import gates
 from preftrain_trainer.fit import layout as fit
+from preftrain_trainer.methods.advice import advice
+from preftrain_trainer.methods.labels import settled, shown
 from preftrain_trainer.methods.refusals import require_kind
 from preftrain_trainer.places import opening as places
 from preftrain_trainer.places.model_source import fetch_model, pin_model
@@ -88,6 +90,8 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     dataset = places.open_source(run.spec.dataset, workspace)
     pairs = _judged(dataset, run, workspace, store)
     require_kind(run.spec, pairs.kind)
+    for finding in advice(run.spec, len(pairs.train), pairs.kind):
+        _log.info("advice: %s", finding.message)
     gates.require_held_out(run.spec, len(pairs.held_out))
     stop.check()
     pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=pairs.digest)
@@ -159,7 +163,8 @@ def train(
     stop.check()
 
     board.phase("Publishing")
-    resolved = layout.resolved() | {"rendering": trained.rendering}
+    weights = shown(settled(spec.method, pairs.train))
+    resolved = layout.resolved() | {"rendering": trained.rendering} | weights
     seconds = time.monotonic() - started
     gpu_seconds = seconds if found.kind == "GPU" else 0.0
     evidence = Evidence(
