@@ -52,6 +52,7 @@ format: $(SETUP) ## Format the code
 crd: $(SETUP) ## Generate the CRD and the reference pages from the models
 	@$(PY) -m preftrain_api.crd
 	@$(PY) -m preftrain_trainer.audit.reference
+	@$(PY) -m preftrain_trainer.methods.describe docs/explanation/methods.md
 
 .PHONY: images cluster-up cluster-down cluster-status
 images: $(SETUP) ## Build the three images

@@ -47,6 +47,11 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "LengthDesensitised": {"type": "DPO", "dpo": {"beta": BETA, "ldAlpha": 0.5}},
     "ORPO": {"type": "ORPO", "orpo": {"beta": BETA}},
     "KTO": {"type": "KTO", "kto": {"beta": BETA}},
+    # Bad answers push the point of comparison down to 0, where it is cut; without them it rises.
+    "KTOAboveZero": {
+        "type": "KTO",
+        "kto": {"beta": BETA, "desirableWeight": 1.0, "undesirableWeight": 0.0},
+    },
     "APOZeroUnpaired": {
         "type": "KTO",
         "kto": {"beta": BETA, "lossType": "APOZeroUnpaired", "desirableWeight": 1.2},

@@ -44,6 +44,7 @@ START: dict[str, float] = {
     "SigmoidNorm": log(2),
     "LengthDesensitised": log(2),
     "KTO": 0.5,
+    "KTOAboveZero": 0.25,
     "APOZeroUnpaired": 0.6,
 }
 """The loss before any update; of the others it depends on the data."""
@@ -99,6 +100,13 @@ def test_losses_and_margins_are_those_of_the_papers(sides: Any, case: str) -> No
         loss = objective.loss(batch)
         assert own["loss"] == pytest.approx(loss, abs=LOSS * max(1, abs(loss)))
         assert own["margin"] == pytest.approx(_margin(objective, batch), abs=MARGIN)
+
+
+def test_a_case_has_mismatched_answers_that_gained(sides: Any) -> None:
+    """Below 0 the point of comparison is cut, and would not be compared."""
+    last = sides[1]["KTOAboveZero"][-1]["answers"]
+    gains = [sum(a["mismatched"]["policy"]) - sum(a["mismatched"]["reference"]) for a in last]
+    assert fmean(gains) > 0.5
 
 
 @pytest.mark.parametrize("case", START)

@@ -26,6 +26,7 @@ from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
 from preftrain_trainer.evaluation.gates import require_held_out
 from preftrain_trainer.fit.layout import refuse_impossible
 from preftrain_trainer.guards.admission import refuse_inadmissible
+from preftrain_trainer.methods.advice import advice
 from preftrain_trainer.methods.refusals import require_kind
 from preftrain_trainer.places.model_source import pin_model
 from preftrain_trainer.places.opening import (
@@ -85,6 +86,8 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     dataset = open_source(run.spec.dataset, workspace)
     examples = _judged(dataset, model, run, workspace, store)
     require_kind(run.spec, examples.kind)
+    for finding in advice(run.spec, len(examples.train), examples.kind):
+        _log.info("advice: %s", finding.message)
     require_held_out(run.spec, len(examples.held_out))
     stop.check()
     pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=examples.digest)

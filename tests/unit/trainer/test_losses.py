@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preftrain_api.resolve import COUPLED_LOSSES
+from preftrain_api.spec.method import DpoLossType
 from preftrain_trainer.methods.labels import LABEL_LOSSES, label_loss
 from preftrain_trainer.methods.losses import LOSSES, Settings, log_sigma, sigma
 from preftrain_trainer.methods.objective import LabelObjective, OddsObjective, PairObjective
@@ -70,7 +71,7 @@ def test_a_pair_costs_what_the_paper_says(loss: str, eps: float, expected: float
 
 
 @pytest.mark.parametrize("name", sorted(set(LOSSES) - {"AOT", "AOTUnpaired", "SFT"}))
-def test_a_batch_costs_the_mean_of_its_pairs(name: str) -> None:
+def test_a_batch_costs_the_mean_of_its_pairs(name: DpoLossType) -> None:
     """Where pairs are not compared with one another."""
     other = pair(-1.0, 2.0)
     mean = (of(name, PAIR, eps=0.1) + of(name, other, eps=0.1)) / 2

@@ -7,16 +7,17 @@ accuracy says how often the model prefers the better answer, and the base model 
 No figure here is used for training.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
-from typing import Any, Final
+from typing import Any
 
 from preftrain_api.report import Evaluation
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_trainer.data.pairs import PreparedData, as_answers, as_pairs
 from preftrain_trainer.data.tokens import TokenizedAnswer, TokenizedPair, tokenization_of
+from preftrain_trainer.evaluation.batches import BATCHES, Pairs, mean_loss
 from preftrain_trainer.evaluation.margins import PairMargin, margins_of
 from preftrain_trainer.evaluation.matching import matched
 from preftrain_trainer.evaluation.statistics import wilson_interval
@@ -24,8 +25,8 @@ from preftrain_trainer.fit.layout import Fit
 from preftrain_trainer.fit.memory import gpu_memory_reported
 from preftrain_trainer.methods.labels import settled
 from preftrain_trainer.methods.objective import Objective
-from preftrain_trainer.methods.scores import UNKNOWN, LabelledScore, PairScore, Score
-from preftrain_trainer.methods.table import Form, method_of
+from preftrain_trainer.methods.scores import PairScore, Score
+from preftrain_trainer.methods.table import method_of
 from preftrain_trainer.model.likelihood import Passage, Scorer, passage, passages_of
 from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.progress.board import ProgressBoard
@@ -74,9 +75,13 @@ def evaluate(
         )
         flat = scorer.scores([each for pair in held_out.pairs for each in pair])
         scores = [PairScore(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
-        mismatch = partial(_mismatch, scorer, training.max_length) if objective.mismatches else None
-        batches = _BATCHES[method.form](held_out.pairs, scores, layout.micro_batch_size, mismatch)
-    result = summarize(scores, objective, _mean_loss(batches, objective))
+        batches = BATCHES[method.form](
+            held_out.pairs,
+            scores,
+            layout.micro_batch_size,
+            partial(_mismatch, scorer, training.max_length) if objective.mismatches else None,
+        )
+    result = summarize(scores, objective, mean_loss(batches, objective))
     board.evaluated(result)
     if margins is not None:
         margins(margins_of(held_out.rows, scores, objective))
@@ -134,55 +139,6 @@ def summarize(scores: Sequence[PairScore], objective: Objective[Any], loss: floa
     )
 
 
-def _mean_loss(batches: Sequence[Sequence[Any]], objective: Objective[Any]) -> float:
-    """Mean over micro-batches as in training, the last one weighted by what it holds."""
-    examples = sum(len(batch) for batch in batches)
-    return sum(objective.loss(batch) * len(batch) for batch in batches) / examples
-
-
-_Pairs = Sequence[tuple[Passage, Passage]]
-_Mismatch = Callable[[Sequence[tuple[Passage, Passage]]], list[Score]]
-
-
-def _mismatch(scorer: Scorer, max_length: int, both: _Pairs) -> list[Score]:
+def _mismatch(scorer: Scorer, max_length: int, both: Pairs) -> list[Score]:
     """Scores of the first passages' prompts with the second ones' answers."""
     return scorer.scores([passage(own.prompt, other.answer, max_length) for own, other in both])
-
-
-def _pair_batches(
-    _pairs: _Pairs, scores: Sequence[PairScore], size: int, _: _Mismatch | None
-) -> list[Sequence[Any]]:
-    return list(_cut(scores, size))
-
-
-def _answer_batches(
-    pairs: _Pairs, scores: Sequence[PairScore], size: int, mismatch: _Mismatch | None
-) -> list[Sequence[Any]]:
-    """Micro-batches of answers, good and bad in turn, mismatched as in training."""
-    passages = [each for pair in pairs for each in pair]
-    flat = [score for pair in scores for score in (pair.chosen, pair.rejected)]
-    mismatched = [UNKNOWN] * len(flat)
-    if mismatch is not None:
-        mismatched = mismatch(
-            [
-                both
-                for batch in _cut(passages, size)
-                for both in zip(batch, [batch[-1], *batch[:-1]], strict=True)
-            ]
-        )
-    labelled = [
-        LabelledScore(score, at % 2 == 0, other)
-        for at, (score, other) in enumerate(zip(flat, mismatched, strict=True))
-    ]
-    return list(_cut(labelled, size))
-
-
-_BATCHES: Final[Mapping[Form, Callable[..., list[Sequence[Any]]]]] = {
-    "Pairs": _pair_batches,
-    "Answers": _answer_batches,
-}
-
-
-def _cut(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

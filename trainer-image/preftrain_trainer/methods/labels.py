@@ -110,6 +110,16 @@ def weighted(method: MethodSpec, good: int, bad: int) -> MethodSpec:
     return method.model_copy(update={"kto": kto.model_copy(update=chosen)})
 
 
+def shown(method: MethodSpec) -> dict[str, str]:
+    """The settled weights, for people to read."""
+    if method.type != "KTO" or method.kto is None:
+        return {}
+    return {
+        "desirableWeight": f"{method.kto.desirable_weight:.6g}",
+        "undesirableWeight": f"{method.kto.undesirable_weight:.6g}",
+    }
+
+
 def weight_finding(method: MethodSpec, train: Sequence[Example]) -> Finding | None:
     """A warning when KTO's weights, as `settled` left them, lie outside of equation 8."""
     kto = method.kto

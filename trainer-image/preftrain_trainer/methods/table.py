@@ -40,6 +40,8 @@ class Method:
     kinds: frozenset[Kind]
     """Data that it can learn from."""
     has_reference: bool
+    splits_contexts: bool
+    """Whether the class that Unsloth generates on a GPU could split a sequence over several."""
     figures: str
     """Attribute of the trainer that collects figures for its next log."""
     arguments: Callable[[MethodSpec, int | None], dict[str, Any]]
@@ -161,6 +163,7 @@ METHODS: Final[Mapping[MethodType, Method]] = {
         form="Pairs",
         kinds=frozenset({"Paired"}),
         has_reference=True,
+        splits_contexts=True,
         figures="_metrics",
         arguments=_dpo_arguments,
         objective=_dpo_objective,
@@ -173,6 +176,7 @@ METHODS: Final[Mapping[MethodType, Method]] = {
         form="Pairs",
         kinds=frozenset({"Paired"}),
         has_reference=False,
+        splits_contexts=False,
         figures="_stored_metrics",
         arguments=_orpo_arguments,
         objective=_orpo_objective,
@@ -185,6 +189,7 @@ METHODS: Final[Mapping[MethodType, Method]] = {
         form="Answers",
         kinds=frozenset({"Paired", "Unpaired"}),
         has_reference=True,
+        splits_contexts=False,
         figures="_metrics",
         arguments=_kto_arguments,
         objective=_kto_objective,

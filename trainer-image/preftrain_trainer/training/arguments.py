@@ -127,7 +127,7 @@ UNCHANGING: Final[Mapping[str, Any]] = {
 }
 
 ON_GPU: Final[Mapping[str, Any]] = {
-    # Only the classes that Unsloth generates on a GPU have these two.
+    # Only classes that Unsloth generates on a GPU have these two, and not all of them.
     "context_parallel_size": 1,
     "context_parallel_backend": "ulysses",
 }
@@ -151,11 +151,12 @@ def arguments(spec: PreferenceTrainingJobSpec, layout: Fit, folder: Path) -> dic
         folder: scratch for the library.
     """
     training = spec.training or TrainingSpec()
+    method = method_of(spec.method)
     on_gpu = layout.device.kind == "GPU"
     return {
         **UNCHANGING,
-        **(ON_GPU if on_gpu else {}),
-        **method_of(spec.method).arguments(spec.method, layout.pad_to_multiple_of),
+        **(ON_GPU if on_gpu and method.splits_contexts else {}),
+        **method.arguments(spec.method, layout.pad_to_multiple_of),
         "output_dir": str(folder),
         "per_device_train_batch_size": layout.micro_batch_size,
         "per_device_eval_batch_size": layout.eval_batch_size,
