@@ -170,8 +170,11 @@ def _in_pod(
 ) -> int:
     """Do a pod's work and, whatever happens, leave the result where the kubelet reads it."""
     result: PrepareResult | TrainResult
+    from preftrain_trainer import disk
+
     try:
-        code, result = work()
+        with disk.explained(workspace.work, workspace.cache):
+            code, result = work()
         if result.message:
             print(f"preftrain: {result.message}", file=sys.stderr)
     except (Exception, StopNow) as error:  # noqa: BLE001 - the outermost place
@@ -199,15 +202,17 @@ def _evidence(error: BaseException) -> "tuple[DataReport | None, Artifact | None
 
 
 def _run(arguments: argparse.Namespace, stop: StopRequest, started: float) -> int:
+    from preftrain_trainer import disk
     from preftrain_trainer.job_file import read_job
 
     told = read_job(arguments.manifest, arguments.output)
     workspace = _workstation(arguments.manifest)
     published = False
     try:
-        if arguments.check:
-            return _check(told, workspace, stop)
-        code = _train_here(told, workspace, stop, started, arguments.port)
+        with disk.explained(workspace.work, workspace.cache):
+            if arguments.check:
+                return _check(told, workspace, stop)
+            code = _train_here(told, workspace, stop, started, arguments.port)
         published = True
         return code
     finally:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from preftrain_api.exit_codes import ExitCode
@@ -362,7 +361,9 @@ def test_a_missing_object_is_missing_data_or_a_missing_model(pod: Pod, versity: 
 def test_a_key_that_leaves_its_folder_is_refused(pod: Pod, versity: Place) -> None:
     """Objects of a bucket become files below the cache, and nowhere else."""
     from preftrain_trainer.places.ref import PlaceRef
+    from preftrain_trainer.places.retry import QUICK, Retry
     from preftrain_trainer.places.s3 import Bucket
+    from preftrain_trainer.places.s3_client import Connection
     from preftrain_trainer.places.s3_source import S3Source
     from preftrain_trainer.places.store import StoredObject
 
@@ -370,9 +371,12 @@ def test_a_key_that_leaves_its_folder_is_refused(pod: Pod, versity: Place) -> No
         def list(self, prefix: str = "") -> Iterator[StoredObject]:
             yield StoredObject(f"{prefix}../../evil.json", 1, "tag")
 
-    dataset = run_spec(pod.root, dataset={"uri": "s3://bucket/pairs"}).spec.dataset
+    dataset = run_spec(
+        pod.root, dataset={"uri": "s3://bucket/pairs", "s3": {"region": "eu-west-1"}}
+    ).spec.dataset
     place = PlaceRef.of("dataset", dataset.uri, dataset)
-    source = S3Source(place, Listing(place, boto3.client("s3", "us-east-1"), ""), pod.root)
+    opened = Listing(place, Connection(place, pod.root / "none", QUICK), "", Retry(QUICK))
+    source = S3Source(place, lambda _: opened, pod.root)
 
     with pytest.raises(TrainerError, match="would leave the folder"):
         source.files()
