@@ -132,6 +132,17 @@ def s3_world(request: pytest.FixtureRequest) -> S3World:
     return world
 
 
+def place_of(endpoint: str) -> PlaceRef:
+    """The bucket as an output that is reached at `endpoint`."""
+    output = {
+        "uri": f"s3://{BUCKET}",
+        "secretRef": {"name": "s3-keys"},
+        "s3": {"endpoint": endpoint},
+    }
+    found = run_spec(Path(), output=output).spec.output
+    return PlaceRef.of("output", found.uri, found)
+
+
 def _world(
     name: str, endpoint: str, keys: dict[str, str], folder: Path, part_bytes: int
 ) -> Iterator[S3World]:
@@ -139,18 +150,8 @@ def _world(
     secrets.mkdir()
     for key, value in keys.items():
         (secrets / key).write_text(value)
-
-    def place(url: str) -> tuple[RunSpec, PlaceRef]:
-        output = {
-            "uri": f"s3://{BUCKET}",
-            "secretRef": {"name": "s3-keys"},
-            "s3": {"endpoint": url},
-        }
-        run = run_spec(folder, output=output)
-        return run, PlaceRef.of("output", run.spec.output.uri, run.spec.output)
-
+    patience = Patience(attempts=3, read_seconds=10, outage_seconds=OUTAGE_SECONDS)
+    direct = Connection(place_of(endpoint), secrets, patience)
     with FaultProxy(endpoint).running() as proxy:
-        run, through_proxy = place(proxy.endpoint)
-        patience = Patience(attempts=3, read_seconds=10, outage_seconds=OUTAGE_SECONDS)
-        direct = Connection(place(endpoint)[1], secrets, patience)
-        yield S3World(name, proxy, run, through_proxy, secrets, part_bytes, direct)
+        place = place_of(proxy.endpoint)
+        yield S3World(name, proxy, run_spec(folder), place, secrets, part_bytes, direct)

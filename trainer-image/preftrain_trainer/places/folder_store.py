@@ -126,7 +126,7 @@ class FolderStore:
                 return False
             except OSError as error:
                 if error.errno in _NO_LINKS:
-                    raise ConditionsUnsupported from error
+                    raise self._unconditional() from error
                 raise
             return True
         if condition.tag is None:
@@ -158,10 +158,16 @@ class FolderStore:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX)
             except OSError as error:
-                raise ConditionsUnsupported from error
+                raise self._unconditional() from error
             yield
         finally:
             os.close(folder)
+
+    def _unconditional(self) -> ConditionsUnsupported:
+        return ConditionsUnsupported(
+            f"{self._root}: its file system has no hard links or no locks, so nothing can be "
+            f"written on a condition; check the volume behind {self._place.field}.uri"
+        )
 
     @contextmanager
     def _explained(self, needed_bytes: int = 0) -> Iterator[None]:

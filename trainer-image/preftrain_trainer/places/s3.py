@@ -192,9 +192,12 @@ class Bucket:
 
     def _put(self, key: str, data: bytes, condition: Condition, more: dict[str, Any]) -> bool:
         headers = {**_headers(condition), **self._checksum(data), **more}
-        return self._unless_refused(
-            condition, lambda: self._client.put_object(**self._at(key), Body=data, **headers)
-        )
+
+        def send() -> bool:
+            self._client.put_object(**self._at(key), Body=data, **headers)
+            return True
+
+        return self._unless_refused(condition, send)
 
     def _send_parts(self, upload: dict[str, Any], path: Path) -> "_Parts":
         parts: _Parts = []
@@ -217,17 +220,20 @@ class Bucket:
         sha256: str,
         condition: Condition,
     ) -> bool:
-        try:
-            written = self._unless_refused(
-                condition,
-                lambda: self._client.complete_multipart_upload(
+        def complete() -> bool:
+            try:
+                self._client.complete_multipart_upload(
                     **upload, MultipartUpload={"Parts": parts}, **_headers(condition)
-                ),
-            )
-        except _UploadGone:
-            # Either completed by a request whose answer was lost, or aborted by a later pod.
-            found = self.head(key)
-            return found is not None and found.sha256 == sha256
+                )
+            except ClientError as error:
+                if code_of(error) != UPLOAD_GONE:
+                    raise
+                # Completed by a request whose answer was lost, or aborted by a later pod.
+                found = self.head(key)
+                return found is not None and found.sha256 == sha256
+            return True
+
+        written = self._unless_refused(condition, complete)
         if not written:
             with suppress(*FAILURES):
                 self._client.abort_multipart_upload(**upload)
@@ -244,20 +250,20 @@ class Bucket:
 
         return self._try(sent)
 
-    def _unless_refused(self, condition: Condition, request: Callable[[], object]) -> bool:
+    def _unless_refused(self, condition: Condition, request: Callable[[], bool]) -> bool:
         def sent() -> bool:
             try:
-                request()
+                return request()
             except ClientError as error:
                 code = code_of(error)
-                if code == UPLOAD_GONE:
-                    raise _UploadGone from error
                 if condition != ANYTHING and code in REFUSED_CODES | ABSENT_CODES:
                     return False
                 if condition != ANYTHING and code in CONDITION_UNKNOWN_CODES:
-                    raise ConditionsUnsupported from error
+                    raise ConditionsUnsupported(
+                        f"{self.url('')}: the store refuses to write on a condition; check the "
+                        f"store behind {self._place.field}.uri"
+                    ) from error
                 raise
-            return True
 
         return self._try(sent)
 
@@ -275,10 +281,6 @@ class Bucket:
 
     def _explained(self, error: Exception) -> TrainerError:
         return explain(error, self._place, self._client.meta.endpoint_url)
-
-
-class _UploadGone(Exception):
-    """The multipart upload that was to be completed does not exist any more."""
 
 
 def _headers(condition: Condition) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _OTHER_TAG: Final = f'"{hashlib.md5(b"other", usedforsecurity=False).hexdigest()
 Fencing = Literal["ConditionalWrites", "None"]
 
 
-class ConditionsUnsupported(Exception):
+class ConditionsUnsupported(ObjectStoreUnavailable):
     """The store answers that it does not know conditional writes."""
 
 

@@ -171,11 +171,15 @@ def _finish(store: ObjectStore) -> Published | None:
 def _upload(
     store: ObjectStore, claim: Claim, fencing: Fencing, start: str, path: Path, file: ManifestFile
 ) -> None:
-    """Write one file on condition, so that a pod that was overtaken cannot change it later."""
+    """Write one file on condition, so that a pod that was overtaken cannot change it later.
+
+    The look comes before the check of the claim: what a later pod writes after taking over is
+    then something else than what was seen, and the write is refused.
+    """
     key = start + file.path
     for _ in range(_UPLOADS):
-        claim.check()
         found = store.head(key)
+        claim.check()
         if found is not None and (found.size, found.sha256) == (file.size, file.sha256):
             return  # an earlier attempt's, or its own whose answer was lost
         condition = ABSENT if found is None else Condition(tag=found.tag)
