@@ -15,6 +15,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NotConnected
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError as LibraryError
 
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.places.ref import PlaceRef
@@ -25,8 +26,16 @@ class NotS3(Exception):
     """An answer that succeeded but lacks what S3 puts into every such answer."""
 
 
-FAILURES: Final = (BotoCoreError, ClientError, ResponseParserError, RetriesExceededError, NotS3)
-"""Everything that a request may raise."""
+FAILURES: Final = (
+    BotoCoreError,
+    ClientError,
+    LibraryError,
+    NotS3,
+    ResponseParserError,
+    RetriesExceededError,
+)
+"""Everything that a request may raise; botocore lets urllib3's own errors through when an answer
+breaks off."""
 
 ABSENT_CODES: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 REFUSED_CODES: Final = frozenset({"412", "PreconditionFailed"})
@@ -46,6 +55,7 @@ _PASSING_CODES: Final = frozenset(
 _UNREADABLE: Final = (
     HTTPClientError,
     IncompleteReadError,
+    LibraryError,
     NotConnected,
     ResponseParserError,
     RetriesExceededError,
