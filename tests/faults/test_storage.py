@@ -31,20 +31,18 @@ Rows = dict[tuple[str, str, str], str]
 
 @pytest.fixture(scope="module")
 def rows() -> Iterator[Rows]:
-    """Collects the lines of the table, and writes it when all are there."""
+    """Collects lines of the table, and puts them in the place of those of earlier runs."""
     found: Rows = {}
     yield found
-    if len(found) == len(FAULTS) * len(DURATIONS) * 2:
-        table = "\n".join([*HEAD, *found.values()])
-        text = PAGE.read_text()
-        PAGE.write_text(
-            re.sub(
-                r"(<!-- faults -->\n).*?(\n<!-- end of faults -->)",
-                lambda match: match[1] + table + match[2],
-                text,
-                flags=re.DOTALL,
-            )
-        )
+    before, table, after = re.split(
+        r"(?<=<!-- faults -->\n)|(?=<!-- end of faults -->)", PAGE.read_text()
+    )
+    for line in table.splitlines()[len(HEAD) :]:
+        fault, lasts, server, *_ = (cell.strip() for cell in line.strip("|").split("|"))
+        found.setdefault((fault, lasts, server), line)
+    order = {str(fault): number for number, fault in enumerate(FAULTS)}
+    lines = [found[key] for key in sorted(found, key=lambda key: (order[key[0]], key[1], key[2]))]
+    PAGE.write_text(before + "\n".join([*HEAD, *lines]) + "\n" + after)
 
 
 @pytest.mark.parametrize("lasts", DURATIONS)
@@ -53,6 +51,8 @@ def test_all_or_nothing(
     s3_world: S3World, fault: Fault, lasts: str, tmp_path: Path, rows: Rows
 ) -> None:
     """A complete publication is visible or none, and the next attempt completes."""
+    if fault.kind == "DamageRequest" and s3_world.name == "moto":
+        pytest.skip("moto takes a body that contradicts its Content-MD5")
     outcomes = disturb(s3_world, fault, DURATIONS[lasts], tmp_path)
 
     assert outcomes

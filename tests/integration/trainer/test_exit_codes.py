@@ -1,6 +1,7 @@
 """The prepare step as a pod runs it: its verdict, its exit code, and its one sentence."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -165,6 +166,31 @@ def test_an_endpoint_that_is_not_there_ends_with_69(pod: Pod) -> None:
 
     assert code == ExitCode.OBJECT_STORE_UNAVAILABLE
     assert f"{address} does not answer; check output.s3.endpoint" in result.message
+
+
+@pytest.mark.parametrize("storage", ["no bucket", "wrong key", "nobody listens", "silent"])
+def test_storage_that_fails_is_told_before_torch_is_imported(pod: Pod, storage: str) -> None:
+    """Within the seconds that a job has for it, in the pod that would train too."""
+    pretended = pod.root / "pretended" / "torch"
+    pretended.mkdir(parents=True)
+    (pretended / "__init__.py").write_text("raise SystemExit('torch was imported')")
+    pod.env = {
+        "PREFTRAIN_PORT": "0",
+        "PYTHONPATH": os.pathsep.join([str(pretended.parent), *sys.path]),
+    }
+    if storage == "no bucket":
+        pod.tell(output=output(pod, uri="s3://no-such-bucket/x"))
+    elif storage == "wrong key":
+        (pod.root / "secrets" / "output" / "AWS_SECRET_ACCESS_KEY").write_text("wr0ng")
+        pod.tell()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if storage == "silent" else unused_port()
+        if storage in ("nobody listens", "silent"):
+            pod.tell(output=output(pod, s3={"endpoint": f"http://127.0.0.1:{port}"}))
+        ended = preftrain("train", env=pod.environment(), timeout_seconds=SECONDS)
+
+    assert ended.returncode == ExitCode.OBJECT_STORE_UNAVAILABLE, ended.stderr
+    assert "output.uri s3://" in ended.stderr
 
 
 def test_a_volume_that_cannot_be_written_ends_with_69(pod: Pod) -> None:

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import pytest
 
+from preftrain_trainer import disk
 from preftrain_trainer.errors import (
     InternalError,
     ModelUnavailable,
@@ -147,7 +148,7 @@ def test_a_cache_that_is_too_small_is_told_before_the_download(
     source: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is fetched that cannot be kept; the message says how much is needed."""
-    monkeypatch.setattr(hub.disk, "free_bytes", lambda _: 3)
+    monkeypatch.setattr(disk, "free_bytes", lambda _: 3)
 
     with source() as opened:
         files = opened.files()

@@ -177,7 +177,7 @@ def test_an_interrupted_publication_is_invisible(revision: Revision, after_files
             stop.request()
         return written
 
-    store.put_file = then_stop  # type: ignore[method-assign]
+    store.put_file = then_stop
 
     with pytest.raises(Preempted):
         attempt(store, "pod-1", revision.run, results(revision.tmp_path / "1"), stop=stop)
@@ -330,7 +330,7 @@ def test_a_file_that_another_pod_wrote_meanwhile_is_replaced(folder: Revision) -
             folder.store().put(key, b"late")
         return folder.store().put_file(key, path, sha256, condition)
 
-    store.put_file = overtaken_pod_first  # type: ignore[method-assign]
+    store.put_file = overtaken_pod_first
 
     artifact = attempt(store, "pod-1", folder.run, results(folder.tmp_path / "1"))
 
@@ -340,7 +340,7 @@ def test_a_file_that_another_pod_wrote_meanwhile_is_replaced(folder: Revision) -
 def test_a_file_that_never_arrives_ends_the_publication(folder: Revision) -> None:
     """The message names the file and where to look."""
     store = Wrapped(folder.store())
-    store.put_file = lambda *_: True  # type: ignore[assignment, method-assign]
+    store.put_file = lambda *_: True
 
     with pytest.raises(ObjectStoreUnavailable, match=r"metrics.jsonl did not arrive as it was"):
         attempt(store, "pod-1", folder.run, results(folder.tmp_path / "1"))
@@ -354,7 +354,7 @@ def test_a_manifest_that_comes_and_goes_is_somebody_elses_doing(folder: Revision
     def refuse(key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
         return False
 
-    store.put = refuse  # type: ignore[method-assign]
+    store.put = refuse
 
     with pytest.raises(ObjectStoreUnavailable, match="was there and vanished"):
         send(store, claim, folder.run, results(folder.tmp_path / "1"), fencing="None")
@@ -377,7 +377,7 @@ def test_a_claim_that_others_keep_taking_is_given_up(folder: Revision) -> None:
     def beaten(key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
         return False
 
-    store.put = beaten  # type: ignore[method-assign]
+    store.put = beaten
 
     with pytest.raises(ObjectStoreUnavailable, match="changes hands faster"):
         take_claim(store, "pod-2", "ConditionalWrites")
@@ -446,8 +446,10 @@ class Wrapped:
 
     def __init__(self, store: ObjectStore) -> None:
         self.url, self.get, self.head, self.digest = store.url, store.get, store.head, store.digest
-        self.list, self.put, self.put_file = store.list, store.put, store.put_file
-        self.delete, self.discard_unfinished = store.delete, store.discard_unfinished
+        self.list, self.delete = store.list, store.delete
+        self.put: Callable[..., bool] = store.put
+        self.put_file: Callable[..., bool] = store.put_file
+        self.discard_unfinished = store.discard_unfinished
 
 
 class DiesAt(Wrapped):
@@ -461,4 +463,4 @@ class DiesAt(Wrapped):
                 raise Died
             return store.put(at, data, condition)
 
-        self.put = put  # type: ignore[method-assign]
+        self.put = put

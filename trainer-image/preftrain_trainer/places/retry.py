@@ -35,9 +35,9 @@ class Patience:
     outage_seconds: float
 
 
-QUICK: Final = Patience(attempts=2, read_seconds=5, outage_seconds=3)
+QUICK: Final = Patience(attempts=2, read_seconds=4, outage_seconds=3)
 """For the first look at a place: a job that cannot reach its storage has to say so within 20 s
-of its start. Two silent requests and the pause between them take 11 s."""
+of its start. Two silent requests and the pause between them take 9 s."""
 
 PATIENT: Final = Patience(attempts=3, read_seconds=60, outage_seconds=600)
 """For results: hours of training wait to be saved. A store's failover takes minutes, and the
