@@ -9,7 +9,7 @@ SETUP := .venv/.lock-in-force
 
 .PHONY: help
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(SETUP) ## Make .venv with everything, from uv.lock
@@ -23,7 +23,7 @@ demo: $(SETUP) ## Cluster, operator, one real training job, its adapter, and wha
 demo-down: $(SETUP) ## End everything that `make demo` started
 	@$(PY) -m demo down
 
-.PHONY: test test-unit test-integration test-trainer test-resume test-e2e
+.PHONY: test test-unit test-integration test-trainer test-resume test-faults-storage test-e2e
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
 	@$(PY) -m pytest -q -n 2 tests/unit tests/integration
@@ -36,6 +36,8 @@ test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
 	@$(PY) -m pytest tests/trainer
 test-resume: $(SETUP) ## Kill and resume a trainer at every moment, as a table
 	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix
+test-faults-storage: $(SETUP) ## Every storage fault at every request; rewrites a table in docs/
+	@$(PY) -m pytest -q tests/faults
 test-e2e: $(SETUP) ## Both images on a real node: the demo's path, with assertions
 	@$(PY) -m pytest tests/e2e
 

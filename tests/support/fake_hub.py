@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,24 @@ from typing import Any
 COMMIT = "c0ffee" + "0" * 34
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the hub says to a question for a revision, in place of an answer."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b"{}"
+
+
 @contextmanager
-def fake_hub(root: Path) -> Iterator[str]:
-    """Serve `root/models/owner/name` and `root/datasets/owner/name`; yields the endpoint."""
+def fake_hub(root: Path, refusals: Iterable[Refusal] = ()) -> Iterator[str]:
+    """Serve `root/models/owner/name` and `root/datasets/owner/name`; yields the endpoint.
+
+    The first questions for a revision get `refusals`, one each.
+    """
     server = _Hub(("127.0.0.1", 0), _Handler)
     server.root = root
+    server.refusals = iter(refusals)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -34,6 +48,7 @@ def fake_hub(root: Path) -> Iterator[str]:
 
 class _Hub(ThreadingHTTPServer):
     root: Path
+    refusals: Iterator[Refusal]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -71,6 +86,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, data, {**headers, "X-Repo-Commit": COMMIT}, with_body)
 
     def _info(self, kind: str, name: str, revision: str) -> None:
+        refusal = next(self.server.refusals, None)
+        if refusal is not None:
+            self._send(refusal.status, refusal.body, refusal.headers)
+            return
         folder = self.server.root / kind / name
         if not folder.is_dir():
             self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})

@@ -33,7 +33,8 @@ from preftrain_trainer.evaluation.history import EVALUATIONS, note_evaluation
 from preftrain_trainer.evaluation.margins import PairMargin
 from preftrain_trainer.fit.device import Device, find_device
 from preftrain_trainer.fit.layout import Fit, fit
-from preftrain_trainer.methods.labels import settled, shown
+from preftrain_trainer.methods.labels import settled
+from preftrain_trainer.methods.labels import shown as shown_weights
 from preftrain_trainer.model.loading import LoadedModel, load_model, prepare_environment
 from preftrain_trainer.places.model_source import FetchedModel, fetch_model
 from preftrain_trainer.places.opening import open_checkpoints, open_output
@@ -244,7 +245,7 @@ class _Course:
         check()
         withheld = gates.withheld(verdicts, spec)
         missed = _gates_missed(verdicts) if withheld else ""
-        weights = shown(settled(spec.method, data.train))
+        weights = shown_weights(settled(spec.method, data.train))
         resolved = layout.resolved() | {"rendering": trained.rendering} | weights
         evidence = self._evidence(
             resolved=resolved,

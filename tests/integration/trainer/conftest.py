@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from cluster.s3 import S3Server
 from preftrain_api.run_spec import RunSpec
 from preftrain_trainer.places import opening as places
+from preftrain_trainer.places.s3_client import Connection
 from preftrain_trainer.places.store import ObjectStore
 from preftrain_trainer.workspace import Workspace
 from support.trainer_cases import run_spec, workspace
@@ -52,16 +52,6 @@ class Revision:
     def store(self, pod: str = "pod-1") -> ObjectStore:
         """The store as that pod opens it."""
         return places.open_output(self.run, self.workspace(pod), patient=False)
-
-
-@pytest.fixture(scope="session")
-def moto_endpoint() -> Iterator[str]:
-    """Another implementation of S3, on loopback."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def make_bucket(endpoint: str, name: str) -> None:
@@ -116,24 +106,22 @@ def revision(place: Place, tmp_path: Path) -> Revision:
 
 
 @pytest.fixture
-def without_conditions(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Makes S3 servers behave like those that ignore conditions: the headers never arrive."""
+def without_headers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes S3 servers behave like those that ignore some headers: these never arrive."""
 
-    def strip(request: Any, **_: Any) -> None:
-        for header in ("If-None-Match", "If-Match"):
-            if header in request.headers:
-                del request.headers[header]
+    def apply(*headers: str) -> None:
+        connect = Connection._connect
 
-    def apply() -> None:
-        from preftrain_trainer.places import s3
+        def strip(request: Any, **_: Any) -> None:
+            for header in headers:
+                if header in request.headers:
+                    del request.headers[header]
 
-        original = s3.client
-
-        def client(*arguments: Any) -> Any:
-            made = original(*arguments)
+        def connected(self: Connection) -> Any:
+            made = connect(self)
             made.meta.events.register("before-sign.s3", strip)
             return made
 
-        monkeypatch.setattr(s3, "client", client)
+        monkeypatch.setattr(Connection, "_connect", connected)
 
     return apply

@@ -1,6 +1,7 @@
 """The prepare step as a pod runs it: its verdict, its exit code, and its one sentence."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from preftrain_api.exit_codes import ExitCode
@@ -167,6 +167,31 @@ def test_an_endpoint_that_is_not_there_ends_with_69(pod: Pod) -> None:
 
     assert code == ExitCode.OBJECT_STORE_UNAVAILABLE
     assert f"{address} does not answer; check output.s3.endpoint" in result.message
+
+
+@pytest.mark.parametrize("storage", ["no bucket", "wrong key", "nobody listens", "silent"])
+def test_storage_that_fails_is_told_before_torch_is_imported(pod: Pod, storage: str) -> None:
+    """Within the seconds that a job has for it, in the pod that would train too."""
+    pretended = pod.root / "pretended" / "torch"
+    pretended.mkdir(parents=True)
+    (pretended / "__init__.py").write_text("raise SystemExit('torch was imported')")
+    pod.env = {
+        "PREFTRAIN_PORT": "0",
+        "PYTHONPATH": os.pathsep.join([str(pretended.parent), *sys.path]),
+    }
+    if storage == "no bucket":
+        pod.tell(output=output(pod, uri="s3://no-such-bucket/x"))
+    elif storage == "wrong key":
+        (pod.root / "secrets" / "output" / "AWS_SECRET_ACCESS_KEY").write_text("wr0ng")
+        pod.tell()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if storage == "silent" else unused_port()
+        if storage in ("nobody listens", "silent"):
+            pod.tell(output=output(pod, s3={"endpoint": f"http://127.0.0.1:{port}"}))
+        ended = preftrain("train", env=pod.environment(), timeout_seconds=SECONDS)
+
+    assert ended.returncode == ExitCode.OBJECT_STORE_UNAVAILABLE, ended.stderr
+    assert "output.uri s3://" in ended.stderr
 
 
 def test_a_volume_that_cannot_be_written_ends_with_69(pod: Pod) -> None:
@@ -405,7 +430,9 @@ def test_a_missing_object_is_missing_data_or_a_missing_model(pod: Pod, versity: 
 def test_a_key_that_leaves_its_folder_is_refused(pod: Pod, versity: Place) -> None:
     """Objects of a bucket become files below the cache, and nowhere else."""
     from preftrain_trainer.places.ref import PlaceRef
+    from preftrain_trainer.places.retry import QUICK, Retry
     from preftrain_trainer.places.s3 import Bucket
+    from preftrain_trainer.places.s3_client import Connection
     from preftrain_trainer.places.s3_source import S3Source
     from preftrain_trainer.places.store import StoredObject
 
@@ -413,9 +440,12 @@ def test_a_key_that_leaves_its_folder_is_refused(pod: Pod, versity: Place) -> No
         def list(self, prefix: str = "") -> Iterator[StoredObject]:
             yield StoredObject(f"{prefix}../../evil.json", 1, "tag")
 
-    dataset = run_spec(pod.root, dataset={"uri": "s3://bucket/pairs"}).spec.dataset
+    dataset = run_spec(
+        pod.root, dataset={"uri": "s3://bucket/pairs", "s3": {"region": "eu-west-1"}}
+    ).spec.dataset
     place = PlaceRef.of("dataset", dataset.uri, dataset)
-    source = S3Source(place, Listing(place, boto3.client("s3", "us-east-1"), ""), pod.root)
+    opened = Listing(place, Connection(place, pod.root / "none", QUICK), "", Retry(QUICK))
+    source = S3Source(place, lambda _: opened, pod.root)
 
     with pytest.raises(TrainerError, match="would leave the folder"):
         source.files()

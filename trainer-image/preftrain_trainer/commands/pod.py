@@ -60,11 +60,12 @@ class Prepare(_PodCommand):
 
     def run(self) -> int:
         """End with a verdict."""
-        from preftrain_trainer import prepare
+        from preftrain_trainer import disk, prepare
         from preftrain_trainer.job_file import read_run_spec
 
         told = read_run_spec(self.arguments.run_spec)
-        result = prepare.verdict(prepare.prepare(told, self.workspace, self.stop))
+        with disk.explained(self.workspace.work, self.workspace.cache):
+            result = prepare.verdict(prepare.prepare(told, self.workspace, self.stop))
         _say(result.message)
         self.leave(result)
         return ExitCode.DONE
@@ -86,7 +87,7 @@ class Train(_PodCommand):
 
     def run(self) -> int:
         """End with the attempt's result."""
-        from preftrain_trainer import run
+        from preftrain_trainer import disk, run
         from preftrain_trainer.job_file import read_run_spec
         from preftrain_trainer.progress import metrics
         from preftrain_trainer.progress.terminal import ProgressPrinter
@@ -94,7 +95,9 @@ class Train(_PodCommand):
         self._board.add_listener(ProgressPrinter(sys.stderr))
         told = read_run_spec(self.arguments.run_spec)
         self._holds_gpu = told.spec.compute is None or told.spec.compute.accelerator == "GPU"
-        with metrics.serve(self._board, int(os.environ.get("PREFTRAIN_PORT", POD_PORT))):
+        port = int(os.environ.get("PREFTRAIN_PORT", POD_PORT))
+        full = disk.explained(self.workspace.work, self.workspace.cache)
+        with metrics.serve(self._board, port), full:
             ending = run.train(told, self.workspace, self._board, self.stop, self.started)
         _say(ending.result.message)
         self.leave(ending.result)

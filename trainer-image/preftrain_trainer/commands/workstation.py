@@ -38,15 +38,17 @@ class Run(Command):
 
     def run(self) -> int:
         """Keep the adapter where it could not be published."""
+        from preftrain_trainer import disk
         from preftrain_trainer.job_file import read_job
 
         told = read_job(self.arguments.manifest, self.arguments.output)
         workspace = on_workstation(self.arguments.manifest.absolute().parent)
         published = False
         try:
-            if self.arguments.check:
-                return self._check(told, workspace)
-            code = self._train(told, workspace)
+            with disk.explained(workspace.work, workspace.cache):
+                if self.arguments.check:
+                    return self._check(told, workspace)
+                code = self._train(told, workspace)
             published = True
             return code
         finally:

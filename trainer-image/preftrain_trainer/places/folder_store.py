@@ -12,7 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
+from preftrain_trainer import disk
 from preftrain_trainer.places.ref import PlaceRef
 from preftrain_trainer.places.store import (
     ANYTHING,
@@ -22,7 +24,9 @@ from preftrain_trainer.places.store import (
     file_sha256,
 )
 
-_PART = ".part-"
+_PART: Final = ".part-"
+_COPY: Final = ".part-copy-"
+"""Copies of files can be large, so those that were cut short are worth finding again."""
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -60,29 +64,33 @@ class FolderStore:
             digest = file_sha256(path)
             return StoredObject(key, path.stat().st_size, digest, digest)
 
+    def digest(self, key: str) -> str | None:
+        """The same digest as `head`, which reads the file too."""
+        found = self.head(key)
+        return None if found is None else found.sha256
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Files whose relative path starts with `prefix`; tags are size and time here."""
         with self._explained():
-            paths = sorted(path for path in self._root.rglob("*") if path.is_file())
-        for path in paths:
-            key = path.relative_to(self._root).as_posix()
-            if key.startswith(prefix) and _PART not in path.name:
-                status = path.stat()
+            found = [
+                (path.relative_to(self._root).as_posix(), path.stat())
+                for path in sorted(self._root.rglob("*"))
+                if _PART not in path.name and path.is_file()
+            ]
+        for key, status in found:
+            if key.startswith(prefix):
                 yield StoredObject(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
     def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
         """Write a part file and let it appear under its name."""
-        with self._explained(), self._part(key) as part:
-            with part.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
+        with self._explained(len(data)), self._part(key, _PART) as part:
+            part.write_bytes(data)
             return self._appear(part, key, condition)
 
     def put_file(self, key: str, path: Path, sha256: str, condition: Condition = ANYTHING) -> bool:
         """Copy a file; its digest needs no storing, because it can be computed."""
         del sha256
-        with self._explained(), self._part(key) as part:
+        with self._explained(path.stat().st_size), self._part(key, _COPY) as part:
             shutil.copyfile(path, part)
             return self._appear(part, key, condition)
 
@@ -106,8 +114,25 @@ class FolderStore:
             with suppress(OSError):  # it is not empty, or was never there
                 path.parent.rmdir()
 
+    def discard_unfinished(self) -> None:
+        """Remove the copies that were cut short.
+
+        Not the parts of small objects: another pod may be taking the claim at this moment.
+        """
+        with self._explained():
+            for part in self._root.rglob(f".*{_COPY}*"):
+                part.unlink(missing_ok=True)
+
     def _appear(self, part: Path, key: str, condition: Condition) -> bool:
         target = self._root / key
+        # A manifest that survives a crash of the node must not name files that did not.
+        _sync(part)
+        appeared = self._named(part, target, condition)
+        with suppress(OSError):  # not every network file system can
+            _sync(target.parent)
+        return appeared
+
+    def _named(self, part: Path, target: Path, condition: Condition) -> bool:
         if condition.absent:
             # A link fails where the name exists; a rename would overwrite.
             try:
@@ -116,7 +141,7 @@ class FolderStore:
                 return False
             except OSError as error:
                 if error.errno in _NO_LINKS:
-                    raise ConditionsUnsupported from error
+                    raise self._unconditional() from error
                 raise
             return True
         if condition.tag is None:
@@ -129,10 +154,10 @@ class FolderStore:
         return True
 
     @contextmanager
-    def _part(self, key: str) -> Iterator[Path]:
+    def _part(self, key: str, mark: str) -> Iterator[Path]:
         target = self._root / key
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}{_PART}", dir=target.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}{mark}", dir=target.parent)
         os.close(descriptor)
         part = Path(name)
         try:
@@ -148,17 +173,38 @@ class FolderStore:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX)
             except OSError as error:
-                raise ConditionsUnsupported from error
+                raise self._unconditional() from error
             yield
         finally:
             os.close(folder)
 
+    def _unconditional(self) -> ConditionsUnsupported:
+        return ConditionsUnsupported(
+            f"{self._root}: its file system has no hard links or no locks, so nothing can be "
+            f"written on a condition; check the volume behind {self._place.field}.uri"
+        )
+
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, needed_bytes: int = 0) -> Iterator[None]:
         try:
             yield
         except OSError as error:
+            if error.errno in disk.FULL:
+                free = disk.size(disk.free_bytes(self._root))
+                raise self._place.forbidden(
+                    f"{self._root} is full: {free} free, and the next file needs "
+                    f"{disk.size(needed_bytes)}; make room, or choose a larger volume for "
+                    f"{self._place.field}.uri"
+                ) from error
             raise self._place.forbidden(
                 f"{error.filename or self._root}: {error.strerror}; "
                 f"make the folder writable or choose another {self._place.field}.uri"
             ) from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

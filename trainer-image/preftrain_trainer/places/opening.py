@@ -1,6 +1,8 @@
 """Opens the places of a spec: which scheme is served by which source and store."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from preftrain_api.places import PlaceUri
 from preftrain_api.run_spec import RunSpec
@@ -8,9 +10,13 @@ from preftrain_api.spec import DatasetSpec, ModelSpec, PreferenceTrainingJobSpec
 from preftrain_trainer.places.folder_source import FolderSource
 from preftrain_trainer.places.folder_store import FolderStore
 from preftrain_trainer.places.ref import PlaceRef
+from preftrain_trainer.places.retry import PATIENT, QUICK, Patience, Retry
 from preftrain_trainer.places.source import Source
 from preftrain_trainer.places.store import ObjectStore
 from preftrain_trainer.workspace import Workspace
+
+if TYPE_CHECKING:
+    from preftrain_trainer.places.s3 import Bucket
 
 
 def open_source(spec: ModelSpec | DatasetSpec, workspace: Workspace) -> Source:
@@ -21,11 +27,11 @@ def open_source(spec: ModelSpec | DatasetSpec, workspace: Workspace) -> Source:
 
         return HubSource(place, spec.revision, workspace.secrets / place.field)
     if place.uri.scheme == "s3":
-        from preftrain_trainer.places.s3 import Bucket, client
         from preftrain_trainer.places.s3_source import S3Source
 
-        made = client(place, workspace.secrets / place.field, "Quick")
-        return S3Source(place, Bucket(place, made, ""), workspace.cache / place.field)
+        return S3Source(
+            place, partial(_bucket, place, workspace, ""), workspace.cache / place.field
+        )
     return FolderSource(place, _local(place, workspace))
 
 
@@ -60,13 +66,19 @@ def checkpoints_with_output(spec: PreferenceTrainingJobSpec) -> bool:
 def _open(place: PlaceRef, run: RunSpec, workspace: Workspace, *, patient: bool) -> ObjectStore:
     prefix = run.identity.key_prefix
     if place.uri.scheme == "s3":
-        from preftrain_trainer.places.s3 import Bucket, client
-
-        made = client(place, workspace.secrets / place.field, "Patient" if patient else "Quick")
-        return Bucket(place, made, f"{place.uri.path}/{prefix}")
+        folder = f"{place.uri.path}/{prefix}"
+        return _bucket(place, workspace, folder, PATIENT if patient else QUICK)
     root = _local(place, workspace)
     url = str(place.uri) if place.uri.scheme == "pvc" else f"file://{root}"
     return FolderStore(place, root / prefix, f"{url}/{prefix}")
+
+
+def _bucket(place: PlaceRef, workspace: Workspace, prefix: str, patience: Patience) -> "Bucket":
+    from preftrain_trainer.places.s3 import Bucket
+    from preftrain_trainer.places.s3_client import Connection
+
+    connection = Connection(place, workspace.secrets / place.field, patience)
+    return Bucket(place, connection, prefix, Retry(patience))
 
 
 def _local(place: PlaceRef, workspace: Workspace) -> Path:

@@ -1,136 +1,70 @@
-"""S3, for results and for sources: the one module that imports boto3.
+"""The objects of an S3 bucket, for results and for sources.
 
-Owns the client (endpoint, addressing, checksums, credentials, retries) and turns every failure
-of a request into one sentence that names the field of the spec.
+Every operation is repeated as `retry` allows and ends in one sentence that names the field of
+the spec.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import base64
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-)
+from botocore.exceptions import ClientError
 
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.places.ref import PlaceRef
+from preftrain_trainer.places.retry import Retry
+from preftrain_trainer.places.s3_client import Connection
+from preftrain_trainer.places.s3_errors import (
+    ABSENT_CODES,
+    CONDITION_UNKNOWN_CODES,
+    FAILURES,
+    REFUSED_CODES,
+    UPLOAD_GONE,
+    NotS3,
+    code_of,
+    explain,
+    judge,
+)
 from preftrain_trainer.places.store import ANYTHING, Condition, ConditionsUnsupported, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, UploadPartOutputTypeDef
 
-Patience = Literal["Quick", "Patient"]
-"""Quick for the first look at a place, which must fail within seconds; Patient where hours of
-training wait to be saved."""
+    _Parts = list[CompletedPartTypeDef]
 
-_ATTEMPTS: Final[dict[Patience, int]] = {"Quick": 3, "Patient": 8}
+_log = logging.getLogger("preftrain")
+_Result = TypeVar("_Result")
+
 PART_BYTES: Final = 64 * 1024 * 1024
-"""Files above this size are uploaded in parts of it."""
+"""Files above this size are uploaded in parts of it; S3 takes 10,000 parts and none but the last
+below 5 MiB."""
 
-_CONNECT_SECONDS: Final = 4
-_READ_SECONDS: Final = 60
-_CONFLICT_ATTEMPTS: Final = 5
-
-_FORBIDDEN: Final = frozenset(
-    {
-        "403",
-        "AccessDenied",
-        "AllAccessDisabled",
-        "ExpiredToken",
-        "InvalidAccessKeyId",
-        "InvalidToken",
-        "SignatureDoesNotMatch",
-        "XAdminUserNotFound",
-    }
-)
-_ABSENT: Final = frozenset({"404", "NoSuchKey", "NotFound"})
-_CONFLICT: Final = frozenset({"ConditionalRequestConflict", "409"})
-_REFUSED: Final = frozenset({"PreconditionFailed", "412"})
-_CONDITION_UNKNOWN: Final = frozenset({"NotImplemented", "501", "InvalidRequest"})
-
-
-def client(place: PlaceRef, secrets: Path, patience: Patience) -> "S3Client":
-    """A client for one place.
-
-    `secrets` is the folder of the place's mounted Secret; where it does not exist, the
-    default chain of boto3 applies: environment, profile, or the identity of the pod.
-
-    Raises:
-        TrainerError: the Secret lacks a key, or AWS_PROFILE names no profile.
-    """
-    options = place.s3
-    own = options.endpoint is not None
-    checksums: Literal["when_supported", "when_required"] = (
-        "when_required"
-        if options.checksum_mode == "WhenRequired" or (options.checksum_mode == "Auto" and own)
-        else "when_supported"
-    )
-    addressing: Literal["path", "virtual", "auto"] = (
-        "path"
-        if options.addressing == "Path" or (options.addressing == "Auto" and own)
-        else ("virtual" if options.addressing == "Virtual" else "auto")
-    )
-    try:
-        session = boto3.session.Session(**_credentials(place, secrets))
-    except ProfileNotFound as error:
-        raise place.forbidden(
-            f"{error}; correct AWS_PROFILE, or unset it and set {place.field}.secretRef"
-        ) from error
-    region = options.region or session.region_name or ("us-east-1" if own else None)
-    made: S3Client = session.client(
-        "s3",
-        endpoint_url=options.endpoint,
-        region_name=region,
-        config=Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS[patience]},
-            s3={"addressing_style": addressing},
-            request_checksum_calculation=checksums,
-            response_checksum_validation=checksums,
-        ),
-    )
-    return made
-
-
-def _credentials(place: PlaceRef, secrets: Path) -> dict[str, Any]:
-    keys = {
-        "aws_access_key_id": "AWS_ACCESS_KEY_ID",
-        "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
-        "aws_session_token": "AWS_SESSION_TOKEN",
-    }
-    if not secrets.is_dir():
-        return {}
-    found = {
-        name: (secrets / key).read_text().strip()
-        for name, key in keys.items()
-        if (secrets / key).is_file()
-    }
-    for name in ("aws_access_key_id", "aws_secret_access_key"):
-        if name not in found:
-            raise place.forbidden(f"the Secret of {place.secret} has no key {keys[name]}; add it")
-    return found
+_READ_BYTES: Final = 1024 * 1024
 
 
 class Bucket:
     """The objects of one place below `prefix`; implements `store.ObjectStore`."""
 
-    def __init__(self, place: PlaceRef, made: "S3Client", prefix: str) -> None:
+    def __init__(
+        self,
+        place: PlaceRef,
+        connection: Connection,
+        prefix: str,
+        retry: Retry,
+        part_bytes: int = PART_BYTES,
+    ) -> None:
         self._place = place
-        self._client = made
+        self._connection = connection
         self._bucket = place.uri.root
         self._prefix = prefix.strip("/")
+        self._retry = retry
+        self._part_bytes = part_bytes
 
     def url(self, key: str) -> str:
         """The object's `s3://` URI."""
@@ -138,85 +72,105 @@ class Bucket:
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Content and ETag, or None."""
-        with self._explained():
-            try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=self._key(key))
-            except ClientError as error:
-                if _code(error) in _ABSENT:
-                    return None
-                raise
-            return answer["Body"].read(), answer["ETag"]
+
+        def read() -> tuple[bytes, str]:
+            answer = self._client.get_object(**self._at(key))
+            return answer["Body"].read(), _required(answer, "ETag")
+
+        return self._unless_absent(read)
 
     def head(self, key: str) -> StoredObject | None:
         """Size, ETag and the digest stored by `put_file`, or None."""
-        with self._explained():
-            try:
-                answer = self._client.head_object(Bucket=self._bucket, Key=self._key(key))
-            except ClientError as error:
-                if _code(error) in _ABSENT:
-                    return None
-                raise
-        digest = answer["Metadata"].get("sha256")
-        return StoredObject(key, answer["ContentLength"], answer["ETag"], digest)
+
+        def look() -> StoredObject:
+            answer = self._client.head_object(**self._at(key))
+            # Some stores give the names of metadata back in capitals.
+            metadata = {name.lower(): value for name, value in answer["Metadata"].items()}
+            size, tag = _required(answer, "ContentLength"), _required(answer, "ETag")
+            return StoredObject(key, size, tag, metadata.get("sha256"))
+
+        return self._unless_absent(look)
+
+    def digest(self, key: str) -> str | None:
+        """SHA-256 of the content as it is read back, or None."""
+
+        def read() -> str:
+            digest = hashlib.sha256()
+            for block in self._client.get_object(**self._at(key))["Body"].iter_chunks(_READ_BYTES):
+                digest.update(block)
+            return digest.hexdigest()
+
+        return self._unless_absent(read)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Objects below `prefix`, by key."""
         start = len(self._key(""))
-        with self._explained():
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._key(prefix)
-            )
-            for page in pages:
-                for item in page.get("Contents", ()):
-                    yield StoredObject(item["Key"][start:], item["Size"], item["ETag"])
+        where: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._key(prefix)}
+        while True:
+            page = self._try(lambda: self._client.list_objects_v2(**where))
+            for item in page.get("Contents", ()):
+                yield StoredObject(item["Key"][start:], item["Size"], item["ETag"])
+            if not page.get("NextContinuationToken"):
+                return
+            where["ContinuationToken"] = page["NextContinuationToken"]
 
     def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
         """Write in one request."""
-        return self._write(
-            condition,
-            lambda headers: self._client.put_object(
-                Bucket=self._bucket, Key=self._key(key), Body=data, **headers
-            ),
-        )
+        return self._put(key, data, condition, {})
 
     def put_file(self, key: str, path: Path, sha256: str, condition: Condition = ANYTHING) -> bool:
         """Upload, in parts when it is large; the digest becomes metadata.
 
         boto3's own upload cannot make the last request conditional, so the parts are sent here.
         """
-        if path.stat().st_size > PART_BYTES:
-            return self._write(
-                condition, lambda headers: self._upload_parts(key, path, sha256, headers)
-            )
-
-        def send(headers: dict[str, Any]) -> object:
-            with path.open("rb") as stream:
-                return self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=self._key(key),
-                    Body=stream,
-                    Metadata={"sha256": sha256},
-                    **headers,
-                )
-
-        return self._write(condition, send)
+        metadata = {"sha256": sha256}
+        if path.stat().st_size <= self._part_bytes:
+            return self._put(key, path.read_bytes(), condition, {"Metadata": metadata})
+        started = self._try(
+            lambda: self._client.create_multipart_upload(**self._at(key), Metadata=metadata)
+        )
+        upload = {**self._at(key), "UploadId": self._checked(started, "UploadId")}
+        try:
+            parts = self._send_parts(upload, path)
+            return self._complete(upload, parts, key, sha256, condition)
+        except BaseException:
+            # Parts of an upload that nobody completes are kept, and paid for, for ever.
+            with suppress(*FAILURES):
+                self._client.abort_multipart_upload(**upload)
+            raise
 
     def delete(self, key: str) -> None:
         """Remove."""
-        with self._explained():
-            self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
+        self._try(lambda: self._client.delete_object(**self._at(key)))
+
+    def discard_unfinished(self) -> None:
+        """Abort the uploads below this folder that nobody will complete any more.
+
+        Not tried again, because it saves money and nothing else; not everybody may do it either.
+        Of more than a thousand the next call takes the rest.
+        """
+        folder = self._key("")
+        try:
+            answer = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=folder)
+            for upload in answer.get("Uploads", ()):
+                if upload["Key"].startswith(folder):  # not every server heeds the prefix
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+        except FAILURES as error:
+            _log.warning("unfinished uploads of earlier attempts stay: %s", self._explained(error))
 
     def fetch(self, key: str, path: Path) -> bool:
         """Download into a file, which appears when it is whole; False when there is no object."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        with self._explained():
-            try:
-                self._client.download_file(self._bucket, self._key(key), str(part))
-            except ClientError as error:
-                if _code(error) in _ABSENT:
-                    return False
-                raise
+
+        def download() -> bool:
+            self._client.download_file(self._bucket, self._key(key), str(part))
+            return True
+
+        if not self._unless_absent(download):
+            return False
         part.replace(path)
         return True
 
@@ -225,92 +179,126 @@ class Bucket:
         if not self.fetch(key, path):
             raise self._place.missing(f"there is no object {self._key(key)}")
 
+    @property
+    def _client(self) -> "S3Client":
+        return self._connection.client
+
     def _key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key
 
-    def _upload_parts(self, key: str, path: Path, sha256: str, headers: dict[str, Any]) -> object:
-        where: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key(key)}
-        upload = self._client.create_multipart_upload(**where, Metadata={"sha256": sha256})
-        upload_id = upload["UploadId"]
+    def _at(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._key(key)}
+
+    def _checksum(self, data: bytes) -> dict[str, Any]:
+        """What lets a server of one's own notice damage; AWS gets the client's checksums."""
+        if self._connection.sends_checksums:
+            return {}
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        return {"ContentMD5": base64.b64encode(digest).decode()}
+
+    def _put(self, key: str, data: bytes, condition: Condition, more: dict[str, Any]) -> bool:
+        headers = {**_headers(condition), **self._checksum(data), **more}
+
+        def send() -> bool:
+            self._client.put_object(**self._at(key), Body=data, **headers)
+            return True
+
+        return self._unless_refused(condition, send)
+
+    def _send_parts(self, upload: dict[str, Any], path: Path) -> "_Parts":
+        parts: _Parts = []
+        with path.open("rb") as stream:
+            while block := stream.read(self._part_bytes):
+                number = len(parts) + 1
+                headers = {**upload, "PartNumber": number, **self._checksum(block)}
+                sent = self._try(partial(self._send_part, block, headers))
+                parts.append({"PartNumber": number, "ETag": self._checked(sent, "ETag")})
+        return parts
+
+    def _send_part(self, block: bytes, headers: dict[str, Any]) -> "UploadPartOutputTypeDef":
+        return self._client.upload_part(Body=block, **headers)
+
+    def _complete(
+        self,
+        upload: dict[str, Any],
+        parts: "_Parts",
+        key: str,
+        sha256: str,
+        condition: Condition,
+    ) -> bool:
+        def complete() -> bool:
+            try:
+                self._client.complete_multipart_upload(
+                    **upload, MultipartUpload={"Parts": parts}, **_headers(condition)
+                )
+            except ClientError as error:
+                if code_of(error) != UPLOAD_GONE:
+                    raise
+                # Completed by a request whose answer was lost, or aborted by a later pod.
+                found = self.head(key)
+                return found is not None and found.sha256 == sha256
+            return True
+
+        written = self._unless_refused(condition, complete)
+        if not written:
+            with suppress(*FAILURES):
+                self._client.abort_multipart_upload(**upload)
+        return written
+
+    def _unless_absent(self, request: Callable[[], _Result]) -> _Result | None:
+        def sent() -> _Result | None:
+            try:
+                return request()
+            except ClientError as error:
+                if code_of(error) in ABSENT_CODES:
+                    return None
+                raise
+
+        return self._try(sent)
+
+    def _unless_refused(self, condition: Condition, request: Callable[[], bool]) -> bool:
+        def sent() -> bool:
+            try:
+                return request()
+            except ClientError as error:
+                code = code_of(error)
+                if condition != ANYTHING and code in REFUSED_CODES | ABSENT_CODES:
+                    return False
+                if condition != ANYTHING and code in CONDITION_UNKNOWN_CODES:
+                    raise ConditionsUnsupported(
+                        f"{self.url('')}: the store refuses to write on a condition; check the "
+                        f"store behind {self._place.field}.uri"
+                    ) from error
+                raise
+
+        return self._try(sent)
+
+    def _try(self, request: Callable[[], _Result]) -> _Result:
         try:
-            parts: list[CompletedPartTypeDef] = []
-            with path.open("rb") as stream:
-                while block := stream.read(PART_BYTES):
-                    number = len(parts) + 1
-                    sent = self._client.upload_part(
-                        **where, UploadId=upload_id, PartNumber=number, Body=block
-                    )
-                    parts.append({"PartNumber": number, "ETag": sent["ETag"]})
-            return self._client.complete_multipart_upload(
-                **where, UploadId=upload_id, MultipartUpload={"Parts": parts}, **headers
-            )
-        except BaseException:
-            # Parts of an upload that nobody completes are kept, and paid for, for ever.
-            with suppress(BotoCoreError, ClientError):
-                self._client.abort_multipart_upload(**where, UploadId=upload_id)
-            raise
+            return self._retry.run(request, FAILURES, judge, renew=self._connection.renew)
+        except FAILURES as error:
+            raise self._explained(error) from error
 
-    def _write(self, condition: Condition, send: Callable[[dict[str, Any]], object]) -> bool:
-        headers: dict[str, Any] = {}
-        if condition.absent:
-            headers["IfNoneMatch"] = "*"
-        if condition.tag is not None:
-            headers["IfMatch"] = condition.tag
-        with self._explained():
-            for _ in range(_CONFLICT_ATTEMPTS):
-                try:
-                    send(headers)
-                except ClientError as error:
-                    code = _code(error)
-                    if headers and (code in _REFUSED or code in _ABSENT):
-                        return False
-                    if headers and code in _CONDITION_UNKNOWN:
-                        raise ConditionsUnsupported from error
-                    if code not in _CONFLICT:
-                        raise
-                else:
-                    return True
-        raise self._place.unreachable("objects are being written by others too; try again")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _checked(self, answer: Mapping[str, Any], name: str) -> Any:
         try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise explain(error, self._place, self._client.meta.endpoint_url) from error
+            return _required(answer, name)
+        except NotS3 as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: Exception) -> TrainerError:
+        return explain(error, self._place, self._client.meta.endpoint_url)
 
 
-def explain(error: Exception, place: PlaceRef, endpoint: str) -> TrainerError:
-    """The error of a request, as one sentence with the field to look at."""
-    host = urlsplit(endpoint).netloc.rpartition("@")[2]  # without a password that stands there
-    if isinstance(error, ClientError):
-        return _explain_answer(error, place, host)
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return place.forbidden(
-            f"there are no credentials; set {place.field}.secretRef to a Secret with "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod an identity"
-        )
-    if isinstance(error, EndpointConnectionError | HTTPClientError):
-        return place.unreachable(
-            f"{host} does not answer; check {place.field}.s3.endpoint and the network "
-            f"({type(error).__name__})"
-        )
-    return place.unreachable(f"the request failed: {error}")
+def _headers(condition: Condition) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if condition.absent:
+        headers["IfNoneMatch"] = "*"
+    if condition.tag is not None:
+        headers["IfMatch"] = condition.tag
+    return headers
 
 
-def _explain_answer(error: ClientError, place: PlaceRef, host: str) -> TrainerError:
-    code = _code(error)
-    bucket = place.uri.root
-    if code == "NoSuchBucket":
-        return place.missing(
-            f"{host} has no bucket {bucket}; create it or correct {place.field}.uri"
-        )
-    if code in _FORBIDDEN:
-        return place.forbidden(
-            f"{host} denies access to bucket {bucket} ({code}); check {place.secret}"
-        )
-    return place.unreachable(f"{host} answers {code}: {error.response['Error'].get('Message', '')}")
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+def _required(answer: Mapping[str, Any], name: str) -> Any:
+    if name not in answer:
+        raise NotS3(name)
+    return answer[name]

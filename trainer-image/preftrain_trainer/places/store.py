@@ -19,7 +19,7 @@ _OTHER_TAG: Final = f'"{hashlib.md5(b"other", usedforsecurity=False).hexdigest()
 Fencing = Literal["ConditionalWrites", "None"]
 
 
-class ConditionsUnsupported(Exception):
+class ConditionsUnsupported(ObjectStoreUnavailable):
     """The store answers that it does not know conditional writes."""
 
 
@@ -33,7 +33,7 @@ class StoredObject:
     tag: str
     """Changes whenever the content does."""
     sha256: str | None = None
-    """Digest that was stored with it; listings leave it out."""
+    """Digest that was stored with it; listings and stores that keep no metadata leave it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,10 @@ class ObjectStore(Protocol):
         """What is known about an object, or None when there is none."""
         ...
 
+    def digest(self, key: str) -> str | None:
+        """SHA-256 of an object's content, read back whole, or None when there is none."""
+        ...
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """All objects whose key starts with `prefix`."""
         ...
@@ -93,6 +97,13 @@ class ObjectStore(Protocol):
         """Remove an object; one that is not there is no error."""
         ...
 
+    def discard_unfinished(self) -> None:
+        """Remove what writers left that were killed in the middle of a write.
+
+        Ends the writes of pods that are still alive too, so only the newest may call it.
+        """
+        ...
+
 
 def file_sha256(path: Path) -> str:
     """Hex digest of a file."""
@@ -104,7 +115,7 @@ def probe(store: ObjectStore) -> Fencing:
     """Prove that `store` can be written and read, and find out whether its conditions hold.
 
     Several stores take `If-None-Match` without a word and overwrite anyway, so only two writes
-    to one key tell. Leaves nothing behind.
+    to one key tell. Leaves nothing behind, unless the store stops answering.
 
     Raises:
         ObjectStoreUnavailable: it cannot be written, or gives back something else.
@@ -112,28 +123,28 @@ def probe(store: ObjectStore) -> Fencing:
     key = f"probe-{uuid.uuid4().hex}"
     content = b"preftrain checks that results can be written here\n"
     store.put(key, content)
-    try:
-        found = store.get(key)
-        if found is None or found[0] != content:
-            raise ObjectStoreUnavailable(
-                f"{store.url(key)} reads back differently from what was written; "
-                "use a store with read-after-write consistency"
-            )
-        return "ConditionalWrites" if _conditions_hold(store, key, found[1]) else "None"
-    finally:
+    found = store.get(key)
+    if found is None or found[0] != content:
         store.delete(key)
+        raise ObjectStoreUnavailable(
+            f"{store.url(key)} reads back differently from what was written; "
+            "use a store with read-after-write consistency"
+        )
+    fencing: Fencing = "ConditionalWrites" if _conditions_hold(store, key, found[1]) else "None"
+    store.delete(key)
+    return fencing
 
 
 def _conditions_hold(store: ObjectStore, key: str, tag: str) -> bool:
     fresh = f"{key}-fresh"
     try:
-        return (
+        held = (
             not store.put(key, b"overwritten", ABSENT)
             and not store.put(key, b"overwritten", Condition(tag=_OTHER_TAG))
             and store.put(fresh, b"new", ABSENT)
             and store.put(key, b"replaced", Condition(tag=tag))
         )
     except ConditionsUnsupported:
-        return False
-    finally:
-        store.delete(fresh)
+        held = False
+    store.delete(fresh)
+    return held
