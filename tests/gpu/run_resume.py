@@ -7,6 +7,7 @@ steps are done, and the same command is given again. Dropout and gradient accumu
 Takes the options of `run_smoke.py`. Prints a Markdown table; fails when weights differ.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -25,8 +26,8 @@ from gpu import run_smoke as smoke  # needs the path above
 
 PORT: Final = 18080
 HEADER: Final = (
-    "| interrupted by | exit code | went on after step | weights | start to end s |\n"
-    "|---|---|---|---|---|"
+    "| objective | interrupted by | exit code | went on after step | weights | start to end s |\n"
+    "|---|---|---|---|---|---|"
 )
 
 
@@ -38,9 +39,27 @@ def main() -> int:
     model = options.model or smoke.make_model(
         work / f"model-{options.size}", options.size, options.data
     )
-    told = work / "resume.json"
-    told.write_text(json.dumps(_job(smoke.job(options, model, options.micro_batch[0]))))
-    rows, digests = [], set()
+    rows: list[str] = []
+    same = True
+    manifest: dict[str, Any] = {}
+    for objective in options.objective:
+        manifest, told, digests = _compare(options, model, objective)
+        rows += told
+        same = same and len(digests) == 1
+    print(smoke.describe(options, manifest))
+    print("\n".join([HEADER, *rows]))
+    return 0 if same else 1
+
+
+def _compare(
+    options: argparse.Namespace, model: Path, objective: str
+) -> tuple[dict[str, Any], list[str], set[str]]:
+    """One undisturbed run and one for each signal: a manifest, rows, digests of the weights."""
+    work: Path = options.work
+    told = work / f"resume-{objective}.json"
+    told.write_text(json.dumps(_job(smoke.job(options, model, objective, options.micro_batch[0]))))
+    rows: list[str] = []
+    digests: set[str] = set()
     manifest: dict[str, Any] = {}
     for number in (None, signal.SIGTERM, signal.SIGKILL):
         out = work / f"out-{time.time_ns()}"
@@ -52,6 +71,7 @@ def main() -> int:
         weights = (published / "adapter" / "adapter_model.safetensors").read_bytes()
         digests.add(hashlib.sha256(weights).hexdigest())
         cells = (
+            objective,
             "nothing" if number is None else number.name,
             code,
             str(manifest["attempts"][-1]["startStep"]),
@@ -59,9 +79,7 @@ def main() -> int:
             f"{time.monotonic() - started:.0f}",
         )
         rows.append(f"| {' | '.join(cells)} |")
-    print(smoke.describe(options, manifest))
-    print("\n".join([HEADER, *rows]))
-    return 0 if len(digests) == 1 else 1
+    return manifest, rows, digests
 
 
 def _job(job: dict[str, Any]) -> dict[str, Any]:
