@@ -27,7 +27,7 @@ from preftrain_api.spec_hash import spec_hash
 from preftrain_trainer import result as report
 from preftrain_trainer.audit.judge import RefusedData, audit
 from preftrain_trainer.data import load as data
-from preftrain_trainer.data.pairs import PreparedData
+from preftrain_trainer.data.pairs import PreparedData, label_counts
 from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
 from preftrain_trainer.evaluation import gates
 from preftrain_trainer.fit import layout as fit
@@ -92,7 +92,8 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     require_kind(run.spec, pairs.kind)
     for finding in advice(run.spec, len(pairs.train), pairs.kind):
         _log.info("advice: %s", finding.message)
-    gates.require_held_out(run.spec, len(pairs.held_out))
+    # Labelled answers are judged in pairs of a good and a bad one.
+    gates.require_held_out(run.spec, min(label_counts(pairs.held_out)))
     stop.check()
     pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=pairs.digest)
     _require_pins(run.pins, pins)
