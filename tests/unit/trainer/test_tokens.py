@@ -76,6 +76,15 @@ def test_labelled_answers_keep_their_labels_and_rows() -> None:
     assert done.findings[0].message.startswith("1 of 4 answers have a prompt of 10 tokens")
 
 
+def test_answers_of_one_row_keep_their_own_labels() -> None:
+    """A conversation may hold a good and a bad answer."""
+    one_row = [LabelledAnswer(7, "one", "yes", True), LabelledAnswer(7, "two", "no", False)]
+    done = tokenization().tokenize_answers(one_row, False)
+
+    assert [answer.desirable for answer in done.answers] == [True, False]
+    assert done.rows == (7, 7)
+
+
 def test_no_usable_answer_is_refused() -> None:
     """There would be nothing to train on."""
     with pytest.raises(DataRefused, match="none of the answers is left"):
