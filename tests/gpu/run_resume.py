@@ -24,9 +24,10 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from gpu import run_smoke as smoke  # needs the path above
 
-PORT: Final = 18080
+PORT: Final = int(os.environ.get("PREFTRAIN_GPU_TEST_PORT", "18080"))
+"""Where a run shows its progress; another one for each of several at a time."""
 HEADER: Final = (
-    "| objective | interrupted by | exit code | went on after step | weights | start to end s |\n"
+    "| run | interrupted by | exit code | went on after step | weights | start to end s |\n"
     "|---|---|---|---|---|---|"
 )
 
@@ -42,8 +43,8 @@ def main() -> int:
     rows: list[str] = []
     same = True
     manifest: dict[str, Any] = {}
-    for objective in options.objective:
-        manifest, told, digests = _compare(options, model, objective)
+    for case in smoke.cases(options):
+        manifest, told, digests = _compare(options, model, case)
         rows += told
         same = same and len(digests) == 1
     print(smoke.describe(options, manifest))
@@ -52,12 +53,12 @@ def main() -> int:
 
 
 def _compare(
-    options: argparse.Namespace, model: Path, objective: str
+    options: argparse.Namespace, model: Path, case: smoke.Case
 ) -> tuple[dict[str, Any], list[str], set[str]]:
     """One undisturbed run and one for each signal: a manifest, rows, digests of the weights."""
     work: Path = options.work
-    told = work / f"resume-{objective}.json"
-    told.write_text(json.dumps(_job(smoke.job(options, model, objective, options.micro_batch[0]))))
+    told = work / f"resume-{case.folder}.json"
+    told.write_text(json.dumps(_job(smoke.job(options, model, case))))
     rows: list[str] = []
     digests: set[str] = set()
     manifest: dict[str, Any] = {}
@@ -71,7 +72,7 @@ def _compare(
         weights = (published / "adapter" / "adapter_model.safetensors").read_bytes()
         digests.add(hashlib.sha256(weights).hexdigest())
         cells = (
-            objective,
+            case.folder,
             "nothing" if number is None else number.name,
             code,
             str(manifest["attempts"][-1]["startStep"]),

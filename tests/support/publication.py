@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from preftrain_api.manifest import Manifest, ManifestFile
+from preftrain_api.manifest import AttemptRecord, Manifest, ManifestFile
 from preftrain_api.report import Artifact, DataReport, Metrics, Pins
 from preftrain_api.run_spec import RunSpec
 from preftrain_api.wire import ALLOW_FILE
@@ -62,8 +62,10 @@ def send(
         evaluation=None,
         gates=(),
         withheld=withheld,
-        holder=claim.holder,
-        seconds=1.0,
+        adapter_step=1,
+        attempts=(
+            AttemptRecord(number=1, pod_uid=claim.holder, start_step=0, end_step=1, seconds=1.0),
+        ),
         gpu_seconds=0.0,
     )
 

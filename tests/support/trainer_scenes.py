@@ -5,7 +5,7 @@ Each scene takes and returns plain JSON data. Nothing is asserted here.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -304,24 +304,36 @@ def _likelihoods_by_hand(
     policy = [_pair_by_hand(model, pair) for pair in pairs]
     return [
         {
-            "chosen": ours[0],
-            "rejected": ours[1],
-            "ref_chosen": theirs[0],
-            "ref_rejected": theirs[1],
-            "chosen_tokens": ours[2],
+            "chosen": ours[0].answer,
+            "rejected": ours[1].answer,
+            "ref_chosen": theirs[0].answer,
+            "ref_rejected": theirs[1].answer,
+            "chosen_tokens": ours[0].answer_tokens,
+            "rejected_tokens": ours[1].answer_tokens,
+            "prompt": ours[0].prompt,
+            "prompt_tokens": ours[0].prompt_tokens,
         }
         for ours, theirs in zip(policy, reference, strict=True)
     ]
 
 
-def _pair_by_hand(model: LoadedModel, pair: PreferencePair) -> tuple[float, float, int]:
+@dataclass(frozen=True)
+class _ByHand:
+    answer: float
+    answer_tokens: int
+    prompt: float
+    prompt_tokens: int
+
+
+def _pair_by_hand(model: LoadedModel, pair: PreferencePair) -> tuple[_ByHand, _ByHand]:
     prompt = f"<|im_start|>user\n{pair.prompt}<|im_end|>\n<|im_start|>assistant\n"
-    chosen, count = _answer_by_hand(model, prompt, f"{pair.chosen}<|im_end|>\n")
-    rejected, _ = _answer_by_hand(model, prompt, f"{pair.rejected}<|im_end|>\n")
-    return chosen, rejected, count
+    return (
+        _answer_by_hand(model, prompt, f"{pair.chosen}<|im_end|>\n"),
+        _answer_by_hand(model, prompt, f"{pair.rejected}<|im_end|>\n"),
+    )
 
 
-def _answer_by_hand(model: LoadedModel, prompt: str, answer: str) -> tuple[float, int]:
+def _answer_by_hand(model: LoadedModel, prompt: str, answer: str) -> _ByHand:
     import torch
 
     encode: Callable[..., Any] = model.tokenizer
@@ -330,8 +342,9 @@ def _answer_by_hand(model: LoadedModel, prompt: str, answer: str) -> tuple[float
     model.network.eval()
     with torch.no_grad():
         logits = model.network(input_ids=torch.tensor([ids])).logits[0].double()
-    scores = torch.log_softmax(logits, dim=-1)
-    return float(sum(scores[at - 1, ids[at]] for at in range(start, len(ids)))), len(ids) - start
+    table = torch.log_softmax(logits, dim=-1)
+    scores = [float(table[at - 1, ids[at]]) for at in range(1, len(ids))]
+    return _ByHand(sum(scores[start - 1 :]), len(ids) - start, sum(scores[: start - 1]), start - 1)
 
 
 def merging_in_4_bits(folder: str) -> dict[str, Any]:

@@ -21,8 +21,6 @@ def dpo(**members: Any) -> dict[str, Any]:
     ("losses", "beta", "constant"),
     [
         (["Sigmoid"], 0.1, log(2)),
-        (["Hinge"], 0.1, 1.0),
-        (["IPO"], 0.1, 25.0),
         (["Sigmoid", "Hinge"], 0.3, log(2) + 1),
     ],
 )

@@ -21,7 +21,7 @@ from preftrain_trainer.audit import page
 from preftrain_trainer.audit.conduct import audit
 from preftrain_trainer.audit.judge import RefusedData, RefusedTemplate
 from preftrain_trainer.data.load import load
-from preftrain_trainer.data.pairs import LoadedData, PreparedData
+from preftrain_trainer.data.pairs import LoadedData, PreparedData, label_counts
 from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
 from preftrain_trainer.evaluation.gates import require_held_out
 from preftrain_trainer.fit.layout import refuse_impossible
@@ -88,7 +88,8 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     require_kind(run.spec, examples.kind)
     for finding in advice(run.spec, len(examples.train), examples.kind):
         _log.info("advice: %s", finding.message)
-    require_held_out(run.spec, len(examples.held_out))
+    # Labelled answers are judged in pairs of a good and a bad one.
+    require_held_out(run.spec, min(label_counts(examples.held_out)))
     stop.check()
     pins = Pins(model_commit=commit, dataset_commit=dataset.commit, data_digest=examples.digest)
     _require_pins(run.pins, pins)

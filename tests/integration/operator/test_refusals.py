@@ -12,14 +12,14 @@ pytestmark = pytest.mark.integration
 
 def test_what_this_release_cannot_do_is_refused_and_can_be_corrected(world: World) -> None:
     """The message names the field; nothing is started; an edit starts the job."""
-    world.jobs.create("run", make_spec(method={"type": "ORPO"}))
+    world.jobs.create("run", make_spec(guards=[{"name": "Stall", "action": "Stop"}]))
     status = world.jobs.wait("run", "Failed", reason="Unsupported")
     assert condition_of(status, "Accepted")["status"] == "False"
-    assert "method.type" in condition_of(status, "Accepted")["message"]
+    assert "guards" in condition_of(status, "Accepted")["message"]
     assert condition_of(status, "Stalled")["status"] == "True"
     assert "startTime" not in status
     assert world.jobs.jobs() == []
-    world.jobs.patch("run", {"method": {"type": "DPO"}})
+    world.jobs.patch("run", {"guards": None})
     world.kubelet.pending("prepare")
     status = world.jobs.status("run")
     assert condition_of(status, "Accepted")["status"] == "True"

@@ -312,10 +312,10 @@ def test_a_missing_column_ends_with_65(pod: Pod) -> None:
 
 def test_an_unavailable_member_ends_with_64(pod: Pod) -> None:
     """Nothing is read or written before the spec is known to be possible."""
-    code, result, _ = pod.prepare(method={"type": "ORPO"})
+    code, result, _ = pod.prepare(guards=[{"name": "Stall", "action": "Stop"}])
 
     assert code == ExitCode.BAD_SPEC
-    assert "spec.method.type ORPO is not available" in result.message
+    assert result.message.startswith("spec.guards")
 
 
 @pytest.mark.parametrize(

@@ -446,7 +446,7 @@ class Wrapped:
 
     def __init__(self, store: ObjectStore) -> None:
         self.url, self.get, self.head, self.digest = store.url, store.get, store.head, store.digest
-        self.list, self.delete = store.list, store.delete
+        self.list, self.delete, self.fetch = store.list, store.delete, store.fetch
         self.put: Callable[..., bool] = store.put
         self.put_file: Callable[..., bool] = store.put_file
         self.discard_unfinished = store.discard_unfinished

@@ -87,6 +87,9 @@ class InTurns:
     def digest(self, key: str) -> str | None:
         return self._turn(self._store.digest, key)
 
+    def fetch(self, key: str, path: Path) -> bool:
+        return self._turn(self._store.fetch, key, path)
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         return iter(self._turn(lambda: [*self._store.list(prefix)]))
 

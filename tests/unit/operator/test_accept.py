@@ -37,7 +37,7 @@ def test_without_audit_the_training_job_comes_first() -> None:
 @pytest.mark.parametrize(
     ("members", "accepted", "named"),
     [
-        ({"method": {"type": "KTO"}}, ("False", "Unsupported"), "method.type"),
+        ({"guards": [{"name": "Stall", "action": "Stop"}]}, ("False", "Unsupported"), "guards"),
         ({"compute": {"image": "evil:1"}}, ("False", "ImageNotAllowed"), "compute.image"),
         ({"compute": {"image": "teamx:1"}}, ("False", "ImageNotAllowed"), "compute.image"),
         ({"sparkle": True}, ("Unknown", "NewerSchema"), "spec.sparkle"),
@@ -78,7 +78,7 @@ def test_allowed_images_are_used(image: str) -> None:
 
 def test_a_corrected_spec_is_started() -> None:
     """A refusal is not an end: no completionTime, and the edit is judged anew."""
-    job = make_job({**SPEC, "method": {"type": "KTO"}})
+    job = make_job({**SPEC, "guards": [{"name": "Stall", "action": "Stop"}]})
     refused = after(job, plan_for(job))
     corrected = {**refused, "spec": SPEC}
     plan = plan_for(corrected)

@@ -168,6 +168,26 @@ def test_a_stalled_run_is_told_to_whoever_asks() -> None:
     assert board.snapshot().findings == ()
 
 
+@pytest.mark.parametrize(
+    ("logged_as", "gauge"),
+    [
+        ("kl", "preftrain_kl"),
+        ("nll_loss", "preftrain_negative_log_likelihood"),
+        ("log_odds_ratio", "preftrain_log_odds_ratio"),
+        ("log_odds_chosen", "preftrain_log_odds_chosen"),
+        ("logits/chosen", "preftrain_logits_chosen"),
+        ("logits/rejected", "preftrain_logits_rejected"),
+    ],
+)
+def test_figures_of_single_methods_are_shown(
+    board: ProgressBoard, address: str, logged_as: str, gauge: str
+) -> None:
+    """Under our names; NaN until a method logs one."""
+    assert f"{gauge} NaN" in read(f"{address}/metrics")
+    board.step(StepRecord.of_log(1, {"loss": 0.5, logged_as: 0.25}))
+    assert sample(read(f"{address}/metrics"), gauge) == 0.25
+
+
 def test_health_is_answered_and_strangers_are_not(address: str) -> None:
     """Three pages, and 404 for the rest."""
     assert read(f"{address}/healthz") == "ok\n"

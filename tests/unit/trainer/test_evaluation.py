@@ -30,9 +30,11 @@ def test_rewards_compare_with_the_reference_or_answers_with_each_other() -> None
     pair = PairScore(score(-9.0), score(-2.0, reference=-3.0, tokens=10))
     other = PairScore(score(-9.0, reference=-8.0), score(-12.0, reference=-20.0))
     dpo = summarize([other], DPO, 0.0)
-    assert (dpo.reward_accuracy, dpo.reward_margin) == (0, pytest.approx(0.1 * (-1 - 8)))
+    assert dpo.reward_accuracy == 0
+    assert dpo.reward_margin == pytest.approx(0.1 * (-1 - 8))
     orpo = summarize([other], OddsObjective(0.1), 0.0)
-    assert (orpo.reward_accuracy, orpo.reward_margin) == (1, pytest.approx(0.1 * 0.3))
+    assert orpo.reward_accuracy == 1
+    assert orpo.reward_margin == pytest.approx(0.1 * 0.3)
     assert summarize([pair], OddsObjective(0.1), 0.0).reward_accuracy == 0
 
 

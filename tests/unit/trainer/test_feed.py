@@ -1,5 +1,6 @@
 """What the trainer is fed, example by example."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,12 +26,6 @@ TRAINING = TrainingSpec.parse({"maxLength": 64, "batchSize": 4, "microBatchSize"
 def layout(padding: int | None = None, **training: Any) -> Fit:
     asked = {"batchSize": 4, "microBatchSize": 2, "maxSteps": 6} | training
     found = fit(resolved_spec(training=asked), 8, Device("CPU", "test", bf16=False))
-    return found if padding is None else _padded(found, padding)
-
-
-def _padded(found: Fit, padding: int) -> Fit:
-    from dataclasses import replace
-
     return replace(found, pad_to_multiple_of=padding)
 
 
@@ -139,7 +134,7 @@ def test_other_tokens_than_the_librarys_end_the_run(method: Any) -> None:
     pair = [{"prompt_ids": [1, 10], "chosen_ids": [2, 3, 10, 4], "rejected_ids": [5, 10]}]
     answer = [{"prompt_ids": [1, 10], "completion_ids": [2, 10]}]
     theirs: Any = {"DPO": pair, "KTO": answer}[method]
-    ours = {"DPO": PAIRS, "KTO": ANSWERS}[method]
+    ours: Any = {"DPO": PAIRS, "KTO": ANSWERS}[method]
     require_same_tokens(method, theirs, ours)
     theirs[0]["prompt_ids"] = [7]
     with pytest.raises(InternalError, match="TRL tokenizes 1 of 1 examples in another way"):

@@ -85,6 +85,16 @@ def test_a_reward_before_any_update_is_found() -> None:
     assert "-0.5" in alarm.message
 
 
+@pytest.mark.parametrize(("reward", "found"), [(-0.58, False), (-0.55, True), (0.0, True)])
+def test_a_reward_without_reference_starts_where_it_was_measured(
+    reward: float, found: bool
+) -> None:
+    """ORPO's rewards are mean log-probabilities, which are not 0 before training."""
+    expected = replace(EXPECTED, answer_tokens=1, chosen_reward=-0.58, rejected_reward=-0.6)
+    record = replace(FIRST, rewards_chosen=reward, rewards_rejected=-0.6)
+    assert (step_one_identity(record, expected) is not None) is found
+
+
 def test_later_steps_are_free() -> None:
     """Training moves away from the start; that is its purpose."""
     assert step_one_identity(replace(FIRST, step=2, loss=0.1), EXPECTED, 0.02) is None

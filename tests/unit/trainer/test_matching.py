@@ -20,3 +20,10 @@ def test_another_seed_matches_anew() -> None:
     """The pairs are random, not those of the file's order."""
     labels = [True, False] * 30
     assert matched(labels, 1) != matched(labels, 2)
+
+
+def test_the_rest_is_left_out_at_random() -> None:
+    """Not always the end of the file."""
+    labels = [True] * 2 + [False] * 60
+    used = {bad for seed in range(20) for _, bad in matched(labels, seed)}
+    assert len(used) > 20

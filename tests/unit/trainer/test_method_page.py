@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from preftrain_trainer.methods.describe import filled_in, tables
+import pytest
+
+from preftrain_trainer.methods.describe import filled_in, main, tables
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "methods.md"
 
@@ -22,6 +24,18 @@ def test_a_table_replaces_the_one_before() -> None:
     assert "old" not in once
     assert once.count("above\n") == once.count("\nbelow\n") == len(tables())
     assert filled_in(once) == once
+
+
+def test_the_command_brings_a_page_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place."""
+    page = tmp_path / "methods.md"
+    page.write_text("".join(f"<!-- {name} -->\n<!-- end of {name} -->\n" for name in tables()))
+    monkeypatch.setattr("sys.argv", ["describe", str(page)])
+    main()
+    assert page.read_text() == filled_in(page.read_text())
+    assert "| Sigmoid |" in page.read_text()
 
 
 def test_constants_stand_in_the_table() -> None:

@@ -11,7 +11,7 @@ from preftrain_trainer.data.pairs import Kind, LabelledAnswer, PreferencePair
 from preftrain_trainer.errors import BadSpec, DataRefused
 from preftrain_trainer.fit.device import Device
 from preftrain_trainer.fit.layout import fit, refuse_impossible
-from preftrain_trainer.methods.labels import settled, weight_finding, weighted
+from preftrain_trainer.methods.labels import settled, shown, weight_finding, weighted
 from preftrain_trainer.methods.losses import LOSSES
 from preftrain_trainer.methods.refusals import require_kind, require_sensible
 from preftrain_trainer.methods.scores import UNKNOWN, LabelledScore, PairScore
@@ -68,6 +68,25 @@ def test_settings_reach_the_library() -> None:
         64,
     )
     assert METHODS["DPO"].objective(spec.method).tail_weight == 0.3
+
+
+def test_settings_of_labels_reach_the_library() -> None:
+    """Weights as they were settled, and shown as they were used."""
+    kto = {"beta": 0.2, "lossType": "APOZeroUnpaired"}
+    method = weighted(resolved_spec(method={"type": "KTO", "kto": kto}).method, 30, 10)
+    found = METHODS["KTO"].arguments(method, 64)
+    assert (found["loss_type"], found["beta"]) == ("apo_zero_unpaired", 0.2)
+    assert (found["desirable_weight"], found["undesirable_weight"]) == (1.0, 3.0)
+    assert shown(method) == {"desirableWeight": "1", "undesirableWeight": "3"}
+    assert shown(resolved_spec().method) == {}
+
+
+def test_the_method_without_reference_takes_its_own_columns() -> None:
+    """Its trainer would change the argument otherwise, and the change would end the run."""
+    found = METHODS["ORPO"].arguments(resolved_spec(method={"type": "ORPO"}).method, 64)
+    assert found["remove_unused_columns"] is False
+    assert found["beta"] == 0.1
+    assert "pad_to_multiple_of" not in found
 
 
 def test_a_method_without_members_has_its_defaults() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from preftrain_api.spec.audit import AuditSpec
-from preftrain_trainer.data.pairs import PreferencePair
+from preftrain_trainer.data.pairs import LabelledAnswer, PreferencePair
 from preftrain_trainer.data.tokens import Tokenization
 from preftrain_trainer.errors import DataRefused
 
@@ -55,3 +55,46 @@ def test_more_than_the_default_share_is_refused_unless_only_warned_of() -> None:
         tokenization().tokenize(pairs(5, 15), conversational=False)
 
     assert len(tokenization(policy="Warn").tokenize(pairs(5, 15), conversational=False).pairs) == 15
+
+
+def labelled(*prompts: str) -> list[LabelledAnswer]:
+    return [
+        LabelledAnswer(row, prompt, "yes", desirable=row % 2 == 0)
+        for row, prompt in enumerate(prompts, start=1)
+    ]
+
+
+def test_labelled_answers_keep_their_labels_and_rows() -> None:
+    """Also where some are left out; the finding speaks of answers."""
+    lenient = tokenization(policy="Warn")
+    done = lenient.tokenize_answers(labelled("one", "far too long a prompt", "two", "six"), False)
+
+    assert [answer.desirable for answer in done.answers] == [False, False, True]
+    assert done.rows == (1, 3, 4)
+    assert done.answers[0].answer == (*map(ord, "yes"), END)
+    assert done.answers[0].length == 7
+    assert done.findings[0].message.startswith("1 of 4 answers have a prompt of 10 tokens")
+
+
+def test_answers_of_one_row_keep_their_own_labels() -> None:
+    """A conversation may hold a good and a bad answer."""
+    one_row = [LabelledAnswer(7, "one", "yes", True), LabelledAnswer(7, "two", "no", False)]
+    done = tokenization().tokenize_answers(one_row, False)
+
+    assert [answer.desirable for answer in done.answers] == [True, False]
+    assert done.rows == (7, 7)
+
+
+def test_no_usable_answer_is_refused() -> None:
+    """There would be nothing to train on."""
+    with pytest.raises(DataRefused, match="none of the answers is left"):
+        tokenization(policy="Warn").tokenize_answers(labelled("far too long a prompt"), False)
+
+
+def test_a_pair_is_two_labelled_answers() -> None:
+    """The chosen one is the desirable one."""
+    (pair,) = tokenization().tokenize(pairs(0, 1), conversational=False).pairs
+    good, bad = pair.answers()
+    assert (good.desirable, bad.desirable) == (True, False)
+    assert (good.answer, bad.answer) == (pair.chosen, pair.rejected)
+    assert good.prompt == bad.prompt == pair.prompt

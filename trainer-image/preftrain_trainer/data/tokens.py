@@ -155,11 +155,10 @@ class Tokenization:
             DataRefused: too many answers cannot be used at this length.
         """
         sieve, rendering = self._sift(answers, conversational, between)
-        labels = {answer.row: answer.desirable for answer in answers}
         return TokenizedAnswers(
             tuple(
-                TokenizedAnswer(prompt, answer, labels[row])
-                for row, (prompt, (answer,)) in zip(sieve.rows, sieve.kept, strict=True)
+                TokenizedAnswer(prompt, answer, answers[position].desirable)
+                for position, (prompt, (answer,)) in zip(sieve.positions, sieve.kept, strict=True)
             ),
             tuple(sieve.rows),
             rendering,
@@ -172,10 +171,12 @@ class Tokenization:
         rendering = self.rendering(conversational)
         render = self._conversations if rendering == "ChatTemplate" else self._plain
         sieve = _Sieve(self.max_length, self.end_marks)
+        position = 0
         for chunk in _chunks(examples, _CHUNK):
             between()
             for example, rendered in zip(chunk, render(chunk), strict=True):
-                sieve.put(example.row, rendered)
+                sieve.put(position, example.row, rendered)
+                position += 1
         return sieve, rendering
 
     def _judge(self, sieve: "_Sieve", rows: int, kind: str) -> Iterator[Finding]:
@@ -319,15 +320,18 @@ class _Sieve:
     def __init__(self, max_length: int, end_marks: frozenset[int]) -> None:
         self.kept: list[_Rendered] = []
         self.rows: list[int] = []
+        self.positions: list[int] = []
+        """Of the kept ones among all; several examples may come from one row."""
         self.dropped: dict[str, list[int]] = {}
         self._max_length = max_length
         self._end_marks = end_marks
 
-    def put(self, row: int, rendered: _Rendered) -> None:
+    def put(self, position: int, row: int, rendered: _Rendered) -> None:
         problem = self._problem(*rendered)
         if problem is None:
             self.kept.append(rendered)
             self.rows.append(row)
+            self.positions.append(position)
         else:
             self.dropped.setdefault(problem.name, []).append(row)
 

@@ -92,6 +92,11 @@ def _label_losses() -> Iterator[str]:
         )
 
 
+def main() -> None:
+    """Bring the page up to date whose path is the first argument."""
+    page = Path(sys.argv[1])
+    page.write_text(filled_in(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    _page = Path(sys.argv[1])
-    _page.write_text(filled_in(_page.read_text(encoding="utf-8")), encoding="utf-8")
+    main()
