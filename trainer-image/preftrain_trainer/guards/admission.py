@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from preftrain_api.report import Finding
-from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
+from preftrain_api.spec import MethodSpec, PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_api.spec.quality import GuardName
 from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.guards.rules import limits_of
-from preftrain_trainer.methods.table import method_of
 
 NAME: Final[GuardName] = "Hyperparameters"
 LEAST_RATE: Final = 1e-6
@@ -71,8 +70,8 @@ def _remarks(
         )
     if training.epochs is not None and training.epochs > MOST_EPOCHS:
         yield f"training.epochs {training.epochs:g} learns the pairs by heart; use 1 to 3", False
-    method = method_of(spec.method)
-    beta, member = method.objective(spec.method).beta, spec.method.type.lower()
+    member = spec.method.type.lower()
+    beta = _beta(spec.method)
     losses = (spec.method.dpo.losses or ()) if spec.method.dpo else ()
     has_tau = any(loss.type == "IPO" for loss in losses)
     low, high = IPO_RANGE if has_tau else BETA_RANGE
@@ -82,3 +81,9 @@ def _remarks(
             f"method.{member}.beta {beta:g} is unusual {name}; recipes use {low:g} to {high:g}",
             False,
         )
+
+
+def _beta(method: MethodSpec) -> float:
+    """Of whichever member the resolved method has."""
+    settings = (method.dpo, method.orpo, method.kto)
+    return next(each.beta for each in settings if each is not None)
