@@ -6,7 +6,6 @@ out and tries the hardest ones.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,8 @@ HEAD: Final = (
     "| fault | lasts | server | requests hit | published | ended with 69 | ended with 75 |",
     "|---|---|---|---|---|---|---|",
 )
+BEGIN: Final = "<!-- faults -->"
+END: Final = "<!-- end of faults -->"
 Rows = dict[tuple[str, str, str], str]
 
 
@@ -34,15 +35,14 @@ def rows() -> Iterator[Rows]:
     """Collects lines of the table, and puts them in the place of those of earlier runs."""
     found: Rows = {}
     yield found
-    before, table, after = re.split(
-        r"(?<=<!-- faults -->\n)|(?=<!-- end of faults -->)", PAGE.read_text()
-    )
-    for line in table.splitlines()[len(HEAD) :]:
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    table, _, after = rest.partition(END)
+    for line in table.split("\n")[1 + len(HEAD) : -1]:
         fault, lasts, server, *_ = (cell.strip() for cell in line.strip("|").split("|"))
         found.setdefault((fault, lasts, server), line)
     order = {str(fault): number for number, fault in enumerate(FAULTS)}
     lines = [found[key] for key in sorted(found, key=lambda key: (order[key[0]], key[1], key[2]))]
-    PAGE.write_text(before + "\n".join([*HEAD, *lines]) + "\n" + after)
+    PAGE.write_text("\n".join([before + BEGIN, *HEAD, *lines, END + after]))
 
 
 @pytest.mark.parametrize("lasts", DURATIONS)

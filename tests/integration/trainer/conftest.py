@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Revision:
     place: Place
     run: RunSpec
     tmp_path: Path
+    opened: dict[str, ObjectStore] = field(default_factory=dict)
 
     def workspace(self, pod: str = "pod-1") -> Workspace:
         """A pod's folders."""
@@ -50,8 +51,10 @@ class Revision:
         return folders
 
     def store(self, pod: str = "pod-1") -> ObjectStore:
-        """The store as that pod opens it."""
-        return places.open_output(self.run, self.workspace(pod), patient=False)
+        """The store as that pod opens it, once: making a client takes longer than most tests."""
+        if pod not in self.opened:
+            self.opened[pod] = places.open_output(self.run, self.workspace(pod), patient=False)
+        return self.opened[pod]
 
 
 def make_bucket(endpoint: str, name: str) -> None:

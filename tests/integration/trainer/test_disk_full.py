@@ -18,6 +18,7 @@ from preftrain_trainer import disk
 from preftrain_trainer.errors import BadSpec, InternalError, ObjectStoreUnavailable
 from preftrain_trainer.places.folder_store import FolderStore
 from preftrain_trainer.places.ref import PlaceRef
+from preftrain_trainer.places.store import probe
 from support.publication import attempt, results, visible
 from support.trainer_cases import preftrain, run_spec, text_rows, write_model, write_rows
 
@@ -82,6 +83,14 @@ def test_a_full_disk_is_told_without_root_too(
 
     assert visible(store) is None
     assert [item.key for item in store.list()] == ["claim.json"]
+
+
+def test_a_volume_that_is_mounted_read_only_is_told(small_disk: Path, tmp_path: Path) -> None:
+    """Found out by the probe, before anything is trained."""
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    with pytest.raises(ObjectStoreUnavailable, match="Read-only file system; make the folder"):
+        probe(folder_store(small_disk, tmp_path))
 
 
 def test_a_full_workspace_ends_with_70(small_disk: Path, tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """Stores of every kind keep the same promises: whole objects, conditions, nothing left behind."""
 
+import errno
+import fcntl
 import hashlib
+import io
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from preftrain_trainer.errors import ObjectStoreUnavailable
@@ -224,3 +229,60 @@ def test_metadata_in_capitals_are_the_same_metadata(
 
     assert isinstance(found, StoredObject)
     assert found.sha256 == digest
+
+
+def test_a_folder_without_links_or_locks_has_no_conditions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network file systems; any other failure stays one."""
+    output = {"uri": f"file://{tmp_path}/out"}
+    store = Revision(Place(output, {}), run_spec(tmp_path, output=output), tmp_path).store()
+    store.put("x", b"1")
+
+    def fails(number: int) -> Callable[..., NoReturn]:
+        def fail(*_: object) -> NoReturn:
+            raise OSError(number, os.strerror(number))
+
+        return fail
+
+    monkeypatch.setattr(os, "link", fails(errno.EPERM))
+    assert probe(store) == "None"
+    with pytest.raises(ConditionsUnsupported, match=r"volume behind output\.uri"):
+        store.put("y", b"1", ABSENT)
+    monkeypatch.setattr(os, "link", fails(errno.EACCES))
+    with pytest.raises(ObjectStoreUnavailable, match="make the folder writable"):
+        store.put("y", b"1", ABSENT)
+    monkeypatch.setattr(fcntl, "flock", fails(errno.ENOLCK))
+    with pytest.raises(ConditionsUnsupported):
+        store.put("x", b"2", Condition(tag="tag"))
+
+
+def test_a_download_appears_when_it_is_whole(s3_world: S3World, tmp_path: Path) -> None:
+    """An answer that breaks off is asked for again, and what is not there is told."""
+    store = s3_world.disturbed(s3_world.prefix())
+    content = s3_world.model()
+    store.put("model", content)
+    s3_world.proxy.plan(Rule(Fault("CutAnswer", count=100), method="GET", path="/model"))
+
+    store.download("model", tmp_path / "folder" / "model")
+
+    assert s3_world.proxy.hit
+    assert (tmp_path / "folder" / "model").read_bytes() == content
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["model"]
+    with pytest.raises(ObjectStoreUnavailable, match="there is no object case-"):
+        store.download("nothing", tmp_path / "nothing")
+
+
+def test_a_server_that_is_not_s3_is_told(moto_world: S3World, tmp_path: Path) -> None:
+    """Answers that succeed and lack what S3 always says come from something else."""
+    store = moto_world.undisturbed("p")
+    large = tmp_path / "large"
+    large.write_bytes(moto_world.model())
+    page = {"Body": StreamingBody(io.BytesIO(b"<html>"), 6)}
+    with Stubber(moto_world.direct.client) as stub:
+        stub.add_response("get_object", page)
+        stub.add_response("create_multipart_upload", {})
+        with pytest.raises(ObjectStoreUnavailable, match="does not answer as S3 does; correct"):
+            store.get("x")
+        with pytest.raises(ObjectStoreUnavailable, match="does not answer as S3 does; correct"):
+            store.put_file("x", large, "0" * 64)
