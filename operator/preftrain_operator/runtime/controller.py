@@ -84,7 +84,7 @@ class Controller:
         started = loop.time()
         outcome = "success"
         try:
-            self._queue.done(key, await self._guarded(key))
+            self._queue.done(key, await self.reconcile_or_refresh(key))
         except Conflict:
             outcome = "conflict"
             self._queue.done(key, CONFLICT_SECONDS)
@@ -98,8 +98,12 @@ class Controller:
             _logger.exception("reconcile failed; again in %.1f s", wait, extra={"key": key})
         self._meter.reconciled(outcome, loop.time() - started)
 
-    async def _guarded(self, key: str) -> float | None:
-        """Reconcile; what turns out to be stale is read anew first."""
+    async def reconcile_or_refresh(self, key: str) -> float | None:
+        """Reconcile; what turns out to be stale is read anew for the next time.
+
+        Raises:
+            KubeError: as `reconcile`; Conflict once the newer resource has been read.
+        """
         try:
             return await self.reconcile(key)
         except (Conflict, NotFound):
