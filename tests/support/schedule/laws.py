@@ -5,6 +5,7 @@ from __future__ import annotations
 from preftrain_operator.kube.port import Json, Kind
 from support.schedule.world import World
 
+CATCH_UP_ROUNDS = 10
 QUIET_ROUNDS = 200
 """Rounds in which a fair world must come to its end: far more than the longest life needs."""
 
@@ -32,6 +33,32 @@ def verdict_of(status: Json) -> tuple[str, str] | None:
         return None
     ready = next(item for item in status["conditions"] if item["type"] == "Ready")
     return ready["status"], ready["reason"]
+
+
+def catch_up(world: World) -> None:
+    """Both operators see everything and do all there is to do, while the cluster stands still.
+
+    Raises:
+        AssertionError: more than one training Job could still start a pod.
+    """
+    for _ in range(CATCH_UP_ROUNDS):
+        before = world.api.version
+        for operator in world.operators:
+            operator.deliver(10_000)
+            operator.resync()
+            for key in operator.known():
+                operator.settle(key)
+        if world.api.version == before:
+            break
+    job = world.job()
+    owner = job["metadata"]["uid"] if job else ""
+    alive = [
+        item["metadata"]["name"]
+        for item in world.unfinished("train")
+        if item["metadata"]["ownerReferences"][0]["uid"] == owner
+        and not item["spec"].get("activeDeadlineSeconds")
+    ]
+    assert len(alive) <= 1, f"{alive} are all unfinished"
 
 
 def quieten(world: World) -> None:

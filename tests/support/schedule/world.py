@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from preftrain_operator.kube.port import Json, Kind
 from support.fake_api import FakeApi
@@ -85,18 +86,17 @@ class World:
         }
         self.api.put(Kind.TRAINING_JOBS, {"metadata": metadata, "spec": spec, "status": {}})
 
-    def user_edits(self) -> None:
-        """Suspend, resume, or run again once it has ended."""
+    def user_suspends(self) -> None:
+        """Or resumes."""
         job = self.job()
-        if job is None:
-            return
-        spec = job["spec"]
-        if "completionTime" in job["status"] and self.random.random() < 0.7:
-            changed = {**spec, "runRevision": spec.get("runRevision", 1) + 1}
-        else:
-            changed = {**spec, "suspend": not spec.get("suspend", False)}
-        job["metadata"]["generation"] += 1
-        self.api.put(Kind.TRAINING_JOBS, {**job, "spec": changed})
+        if job is not None:
+            self._edit(job, suspend=not job["spec"].get("suspend", False))
+
+    def user_runs_again(self) -> None:
+        """Raise the revision of a run that has ended."""
+        job = self.job()
+        if job is not None and "completionTime" in job["status"]:
+            self._edit(job, runRevision=job["spec"].get("runRevision", 1) + 1)
 
     def user_deletes(self) -> None:
         """Delete the resource; its children follow later."""
@@ -175,6 +175,10 @@ class World:
     def time_passes(self) -> None:
         """Some seconds."""
         self.seconds += self.random.choice((1, 5, 30))
+
+    def _edit(self, job: Json, **members: Any) -> None:
+        job["metadata"]["generation"] += 1
+        self.api.put(Kind.TRAINING_JOBS, {**job, "spec": {**job["spec"], **members}})
 
     def _start_pod(self, job: Json) -> None:
         self.serial += 1

@@ -10,14 +10,14 @@ from random import Random
 
 import pytest
 
-from support.schedule.laws import check_history, check_rest, check_silence, quieten
+from support.schedule.laws import catch_up, check_history, check_rest, check_silence, quieten
 from support.schedule.world import World
 
 SCHEDULES = int(os.environ.get("PREFTRAIN_SCHEDULES", "2000"))
 FIRST = int(os.environ.get("PREFTRAIN_FIRST_SCHEDULE", "0"))
 GROUPS = min(20, SCHEDULES)
 """Tests that the schedules are spread over, so that processes can share them."""
-STEPS = 60
+STEPS = 80
 
 Action = Callable[[World], None]
 
@@ -55,10 +55,12 @@ ACTIONS: tuple[tuple[int, Action], ...] = (
     (16, World.kubelet),
     (3, World.garbage_collector),
     (4, World.time_passes),
-    (2, World.user_edits),
+    (2, World.user_suspends),
+    (8, World.user_runs_again),
     (1, World.user_deletes),
     (1, World.user_applies),
-    (2, World.somebody_deletes_a_job),
+    (4, World.somebody_deletes_a_job),
+    (2, catch_up),
 )
 """What may happen next, with its weight."""
 
