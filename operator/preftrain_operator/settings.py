@@ -54,6 +54,11 @@ class Settings(BaseModel):
     """Pause between start and the first repeated full list."""
     resync_seconds: Annotated[float, Field(gt=0)] = 300
     """Pause between full lists."""
+    lease_namespace: Annotated[str, Field(max_length=63)] = ""
+    """Namespace of the Lease by which several replicas choose the one that works. Default: none,
+    for a single replica."""
+    lease_name: Annotated[str, Field(min_length=1, max_length=253)] = "preftrain-operator"
+    """Name of that Lease."""
     metrics_port: Port = 9090
     """Port of /metrics; 0 for none."""
     probe_port: Port = 8081

@@ -44,6 +44,8 @@ EVERYTHING: Json = {
         "logLevel": "DEBUG",
         "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.test:3128"}],
     },
+    "replicas": 2,
+    "admissionPolicy": {"enabled": True},
     "nodeSelector": {"role": "system"},
     "tolerations": [{"key": "system", "operator": "Exists"}],
     "affinity": {"podAntiAffinity": {}},
@@ -91,9 +93,32 @@ def test_operator_pod_is_restricted(values: Json) -> None:
 
 
 def test_one_operator_at_a_time() -> None:
-    """An upgrade ends the old operator before it starts the new one."""
-    spec = only(rendered(), "Deployment")["spec"]
+    """An upgrade ends the old operator before it starts the new one; no Lease is needed."""
+    objects = rendered()
+    spec = only(objects, "Deployment")["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert "PREFTRAIN_LEASE_NAMESPACE" not in environment(objects)
+    assert not [each for each in objects if each["kind"] in ("Role", "PodDisruptionBudget")]
+
+
+def test_two_operators_share_a_lease() -> None:
+    """Its name and namespace reach them, with the right to it and to no other; an upgrade and
+    a drained node leave one of them at work.
+    """
+    objects = rendered({"replicas": 2})
+    settings = Settings.from_environment(environment(objects))
+    assert (settings.lease_namespace, settings.lease_name) == ("preftrain-system", "preftrain")
+    role = only(objects, "Role")
+    assert role["metadata"]["namespace"] == "preftrain-system"
+    assert [(rule.get("resourceNames"), rule["verbs"]) for rule in role["rules"]] == [
+        (None, ["create"]),
+        (["preftrain"], ["get", "patch"]),
+    ]
+    assert only(objects, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    assert only(objects, "Deployment")["spec"]["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0},
+    }
 
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING, NAMESPACED], ids=["default", "all", "some"])
@@ -157,6 +182,8 @@ def test_every_value_reaches_its_setting() -> None:
         resync_seconds=13,
         log_format="text",
         log_level="DEBUG",
+        lease_namespace="preftrain-system",
+        lease_name="preftrain",
     )
 
 
@@ -223,6 +250,8 @@ def test_kind_is_deleted_with_the_release_only_on_request() -> None:
         ({"crds": {"keep": "yes"}}, "/crds/keep"),
         ({"metrics": {"podMonitor": {"interval": "15"}}}, "/metrics/podMonitor/interval"),
         ({"replicaCount": 2}, "replicaCount"),
+        ({"replicas": 0}, "/replicas"),
+        ({"admissionPolicy": True}, "/admissionPolicy"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: Json, named: str) -> None:

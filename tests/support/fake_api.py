@@ -6,7 +6,6 @@ does is tested against one.
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -28,6 +27,7 @@ class FakeApi:
         writes: every write that was carried out, as (verb, kind, name).
         before_write: called with the number of the write, from 1, before it is carried out.
         after_write: called after it, before the answer is given.
+        changed: called with kind, type of the watch event and the object, after every change.
     """
 
     def __init__(self) -> None:
@@ -38,23 +38,35 @@ class FakeApi:
         self.reads: list[tuple[str, Kind, str]] = []
         self.before_write: Callable[[int], None] = lambda number: None
         self.after_write: Callable[[int], None] = lambda number: None
+        self.changed: Callable[[Kind, str, Json], None] = lambda kind, sort, item: None
 
     def put(self, kind: Kind, item: Json) -> Json:
         """Store an object as somebody else would: a new one, or a newer version."""
-        item = copy.deepcopy(item)
+        item = _copy(item)
         self._version = next(self._versions)
         item["metadata"]["resourceVersion"] = str(self._version)
         self._items[kind, item["metadata"]["namespace"], item["metadata"]["name"]] = item
-        return copy.deepcopy(item)
+        self.changed(kind, "MODIFIED", _copy(item))
+        stored: Json = _copy(item)
+        return stored
 
     def take(self, kind: Kind, namespace: str, name: str) -> Json | None:
         """Delete an object as somebody else would."""
         self._version = next(self._versions)
-        return self._items.pop((kind, namespace, name), None)
+        item = self._items.pop((kind, namespace, name), None)
+        if item is not None:
+            item["metadata"]["resourceVersion"] = str(self._version)
+            self.changed(kind, "DELETED", _copy(item))
+        return item
+
+    @property
+    def version(self) -> int:
+        """Resource version of the newest change."""
+        return self._version
 
     def items(self, kind: Kind) -> list[Json]:
         """All objects of a kind."""
-        return [copy.deepcopy(item) for (found, _, _), item in self._items.items() if found is kind]
+        return [_copy(item) for (found, _, _), item in self._items.items() if found is kind]
 
     async def pages(
         self, kind: Kind, namespace: str | None, *, labels: str = ""
@@ -71,7 +83,8 @@ class FakeApi:
     async def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """See `KubePort`."""
         self.reads.append(("get", kind, name))
-        return copy.deepcopy(self._find(kind, namespace, name))
+        found: Json = _copy(self._find(kind, namespace, name))
+        return found
 
     async def create(self, kind: Kind, namespace: str, body: Json) -> Json:
         """See `KubePort`."""
@@ -80,7 +93,7 @@ class FakeApi:
         def do() -> Json:
             if (kind, namespace, name) in self._items:
                 raise AlreadyExists(f"{name} exists")
-            item = copy.deepcopy(body)
+            item = _copy(body)
             item["metadata"] |= {
                 "namespace": namespace,
                 "uid": f"uid-of-{name}-{len(self.writes)}",
@@ -141,11 +154,18 @@ class FakeApi:
         return item
 
     def _guarded(self, kind: Kind, namespace: str, name: str, expected: Json) -> Json:
-        item = copy.deepcopy(self._find(kind, namespace, name))
+        item: Json = _copy(self._find(kind, namespace, name))
         for field in ("uid", "resourceVersion"):
             if field in expected and expected[field] != item["metadata"][field]:
                 raise Conflict(f"{name}: another {field}", 409)
         return item
+
+
+def _copy(value: Any) -> Any:
+    """A copy of JSON data; several times as fast as the general one, and most of the work here."""
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
 def _merged(old: Any, patch: Any) -> Any:

@@ -62,8 +62,12 @@ def render_job(
     *,
     pins: Pins | None = None,
     spec_hash: str | None = None,
+    retries: int = 0,
 ) -> JobManifest:
-    """The Job of one stage: attempt 0 is prepare, training attempts count from 1."""
+    """The Job of one stage: attempt 0 is prepare, training attempts count from 1.
+
+    `retries` is how many attempts have counted already: the Job's pods share what is left.
+    """
     spec, observed = resolve(situation.spec), situation.observed
     compute = spec.compute
     run = run_spec(situation, stage, attempt, pins=pins, spec_hash=spec_hash)
@@ -74,7 +78,9 @@ def render_job(
     job: dict[str, Any] = {
         "completions": 1,
         "parallelism": 1,
-        "backoffLimit": spec.max_retries + 1 if stage == "Train" else PREPARE_RETRIES,
+        "backoffLimit": (
+            max(0, spec.max_retries - retries) + 1 if stage == "Train" else PREPARE_RETRIES
+        ),
         # A replacement starts only when the old pod has ended: two at once would share a claim.
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": failure_rules()},

@@ -54,6 +54,7 @@ def render_training(
         number,
         pins=resolved.pins if resolved else None,
         spec_hash=resolved.spec_hash if resolved else None,
+        retries=status.retries,
     )
 
 

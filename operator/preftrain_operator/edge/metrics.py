@@ -10,9 +10,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from preftrain_operator.core.milestones import Milestones
+from preftrain_operator.runtime.leadership import Leadership
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.store import Store
 
+_WAIT_BUCKETS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400)
+"""Seconds; a queue may keep a job waiting for a day."""
 _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -52,6 +56,29 @@ class Metrics:
         self._events = Counter(
             f"{prefix}watch_events", "Watch events taken in.", ["resource"], registry=self.registry
         )
+        self._relists = Counter(
+            f"{prefix}watch_relists",
+            "Times that a watch had lost its place and began anew with a list.",
+            ["resource"],
+            registry=self.registry,
+        )
+        self._waits = Histogram(
+            f"{prefix}start_seconds",
+            "From a resource's creation to the start of its first training pod.",
+            buckets=_WAIT_BUCKETS,
+            registry=self.registry,
+        )
+        self._ended = Counter(
+            f"{prefix}runs", "Runs that ended, by reason.", ["reason"], registry=self.registry
+        )
+        self._gpu_seconds = Counter(
+            f"{prefix}gpu_seconds", "GPU time of the runs that ended.", registry=self.registry
+        )
+        self._lost_gpu_seconds = Counter(
+            f"{prefix}lost_gpu_seconds",
+            "The part of it that no result contains: failed runs, and steps done twice.",
+            registry=self.registry,
+        )
 
     def reconciled(self, outcome: str, seconds: float) -> None:
         """See `Meter`."""
@@ -67,6 +94,19 @@ class Metrics:
         """See `Meter`."""
         self._progress.labels(outcome).inc()
 
+    def passed(self, milestones: Milestones) -> None:
+        """See `Meter`."""
+        if milestones.wait_seconds is not None:
+            self._waits.observe(milestones.wait_seconds)
+        if milestones.ended is not None:
+            self._ended.labels(milestones.ended).inc()
+            self._gpu_seconds.inc(milestones.gpu_seconds)
+            self._lost_gpu_seconds.inc(milestones.lost_gpu_seconds)
+
+    def relisted(self, resource: str) -> None:
+        """A watch began anew with a list."""
+        self._relists.labels(resource).inc()
+
     def requested(self, verb: str, resource: str, code: int) -> None:
         """A request was answered; code 0 when it was not."""
         self._requests.labels(verb, resource, str(code)).inc()
@@ -75,9 +115,9 @@ class Metrics:
         """A watch event came in."""
         self._events.labels(resource).inc()
 
-    def observe(self, store: Store, queue: WorkQueue) -> None:
+    def observe(self, store: Store, queue: WorkQueue, leadership: Leadership) -> None:
         """Show the state of the store and the queue from now on."""
-        self.registry.register(_State(store, queue))
+        self.registry.register(_State(store, queue, leadership))
 
     def serve(self, port: int) -> None:
         """Answer /metrics in a thread of its own."""
@@ -87,9 +127,10 @@ class Metrics:
 class _State(Collector):
     """Gauges that are read when somebody asks."""
 
-    def __init__(self, store: Store, queue: WorkQueue) -> None:
+    def __init__(self, store: Store, queue: WorkQueue, leadership: Leadership) -> None:
         self._store = store
         self._queue = queue
+        self._leadership = leadership
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The present values."""
@@ -97,6 +138,14 @@ class _State(Collector):
         depth = GaugeMetricFamily(f"{prefix}queue_depth", "Keys that wait to be worked on.")
         depth.add_metric([], self._queue.depth)
         yield depth
+        age = GaugeMetricFamily(
+            f"{prefix}queue_oldest_seconds", "How long the key that waits longest has waited."
+        )
+        age.add_metric([], self._queue.oldest_seconds)
+        yield age
+        leader = GaugeMetricFamily(f"{prefix}leader", "1 while this operator works.")
+        leader.add_metric([], float(self._leadership.held_seconds is not None))
+        yield leader
         jobs = GaugeMetricFamily(f"{prefix}jobs", "Jobs by state.", labels=["state"])
         states = Tally(
             ((job["status"] or {}).get("display") or {}).get("state", "Unseen")

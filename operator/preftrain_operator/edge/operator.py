@@ -6,6 +6,8 @@ Any task that ends by itself takes the process down: a restart is the one way of
 import asyncio
 import logging
 import signal
+import socket
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -16,13 +18,16 @@ from preftrain_operator.edge.config import configure
 from preftrain_operator.edge.handlers import build_registry
 from preftrain_operator.edge.metrics import Metrics
 from preftrain_operator.edge.probe import Health
+from preftrain_operator.edge.relists import Relists
 from preftrain_operator.kube.errors import KubeError, NotFound
 from preftrain_operator.kube.port import Json, Kind, KubePort, ProgressPort
 from preftrain_operator.runtime.controller import Controller, utc_now
+from preftrain_operator.runtime.echo import Echo
+from preftrain_operator.runtime.leadership import Alone, Elected, Leadership
 from preftrain_operator.runtime.progress import ProgressPuller
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.resync import Resync
-from preftrain_operator.runtime.store import Store
+from preftrain_operator.runtime.store import Store, version_of
 from preftrain_operator.settings import Settings
 
 PRIME_RETRY_SECONDS: Final = 2.0
@@ -44,8 +49,10 @@ async def run_operator(
         ExceptionGroup: with whatever ended one of the tasks.
     """
     queue = WorkQueue()
-    store = Store(queue.add)
-    controller = Controller(kube, store, queue, settings.installation, metrics, clock)
+    echo = Echo()
+    store = Store(queue.add, echo)
+    leadership = _leadership(settings, kube, clock)
+    controller = Controller(kube, store, queue, settings.installation, metrics, leadership, clock)
     resync = Resync(
         kube,
         store,
@@ -55,15 +62,21 @@ async def run_operator(
         first_seconds=settings.first_resync_seconds,
         period_seconds=settings.resync_seconds,
     )
-    puller = ProgressPuller(progress, store, metrics, settings.progress_seconds)
-    health = Health(queue, resync)
+    puller = ProgressPuller(progress, store, metrics, leadership, settings.progress_seconds)
+    health = Health(queue, resync, echo, leadership)
+    relists = Relists(metrics.relisted)
 
     def take(kind: Kind, event: str | None, item: Json) -> None:
+        metadata = item["metadata"]
         metrics.watched(kind.plural)
+        # Where all namespaces are watched there is one list of all.
+        scope = metadata["namespace"] if settings.namespaces else ""
+        relists.take(kind, event, scope, metadata["uid"])
         if event == "DELETED":
             store.remove(kind, item)
         else:
             store.put(kind, item)
+            echo.told(metadata["uid"], version_of(item))
 
     await _prime(resync)
     stop = stop or asyncio.Event()
@@ -73,13 +86,27 @@ async def run_operator(
         "started with %d jobs, %d Jobs, %d pods",
         *(store.count(kind) for kind in (Kind.TRAINING_JOBS, Kind.JOBS, Kind.PODS)),
     )
-    metrics.observe(store, queue)
+    metrics.observe(store, queue, leadership)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(controller.work()) for _ in range(settings.workers)]
-        tasks += [group.create_task(part.run()) for part in (resync, puller, health)]
+        tasks += [group.create_task(part.run()) for part in (resync, puller, health, leadership)]
         await group.create_task(_watch(settings, build_registry(take, health), stop))
         for task in tasks:
             task.cancel()
+    # Only when nothing works any more may another one begin.
+    await leadership.give_back()
+
+
+def _leadership(settings: Settings, kube: KubePort, clock: Callable[[], datetime]) -> Leadership:
+    if not settings.lease_namespace:
+        return Alone()
+    return Elected(
+        kube,
+        namespace=settings.lease_namespace,
+        name=settings.lease_name,
+        identity=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
+        clock=clock,
+    )
 
 
 async def _watch(

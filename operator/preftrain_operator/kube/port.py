@@ -17,6 +17,7 @@ class Kind(Enum):
     JOBS = ("apis/batch/v1", "jobs", "Job")
     PODS = ("api/v1", "pods", "Pod")
     EVENTS = ("api/v1", "events", "Event")
+    LEASES = ("apis/coordination.k8s.io/v1", "leases", "Lease")
 
     def __init__(self, prefix: str, plural: str, kind: str) -> None:
         self.prefix = prefix

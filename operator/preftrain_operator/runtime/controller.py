@@ -14,6 +14,7 @@ from preftrain_operator.core.situation import Installation, Situation
 from preftrain_operator.kube.errors import Conflict, KubeError, NotFound
 from preftrain_operator.kube.port import Json, Kind, KubePort
 from preftrain_operator.runtime.executor import Executor
+from preftrain_operator.runtime.leadership import Leadership
 from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.store import Store
@@ -37,6 +38,7 @@ class Controller:
         queue: WorkQueue,
         installation: Installation,
         meter: Meter,
+        leadership: Leadership,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._kube = kube
@@ -44,13 +46,17 @@ class Controller:
         self._queue = queue
         self._installation = installation
         self._meter = meter
+        self._leadership = leadership
         self._clock = clock
-        self._executor = Executor(kube, store, clock)
+        self._executor = Executor(kube, store, meter, clock)
 
     async def work(self) -> None:
-        """Work on keys for ever."""
+        """Work on keys for ever, while this operator leads."""
         while True:
-            await self._step(await self._queue.get())
+            key = await self._queue.get()
+            # Taken already: whatever is added meanwhile comes up once more afterwards.
+            await self._leadership.wait()
+            await self._step(key)
 
     async def reconcile(self, key: str) -> float | None:
         """Bring one job a step further; seconds after which to look again, if any.
@@ -78,7 +84,7 @@ class Controller:
         started = loop.time()
         outcome = "success"
         try:
-            self._queue.done(key, await self._guarded(key))
+            self._queue.done(key, await self.reconcile_or_refresh(key))
         except Conflict:
             outcome = "conflict"
             self._queue.done(key, CONFLICT_SECONDS)
@@ -92,8 +98,12 @@ class Controller:
             _logger.exception("reconcile failed; again in %.1f s", wait, extra={"key": key})
         self._meter.reconciled(outcome, loop.time() - started)
 
-    async def _guarded(self, key: str) -> float | None:
-        """Reconcile; what turns out to be stale is read anew first."""
+    async def reconcile_or_refresh(self, key: str) -> float | None:
+        """Reconcile; what turns out to be stale is read anew for the next time.
+
+        Raises:
+            KubeError: as `reconcile`; Conflict once the newer resource has been read.
+        """
         try:
             return await self.reconcile(key)
         except (Conflict, NotFound):

@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from preftrain_api import group
+from preftrain_operator.core.milestones import milestones
 from preftrain_operator.core.observed import STOP_SECONDS, Observed, Refusal, controller_of
 from preftrain_operator.core.plan import Deletion, EventNote, JobManifest, JobTarget, Plan
 from preftrain_operator.kube.errors import AlreadyExists, Conflict, Denied, Invalid, NotFound
 from preftrain_operator.kube.port import Json, Kind, KubePort
+from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.store import Store
 
 COMPONENT: Final = "preftrain-operator"
@@ -22,9 +24,12 @@ _logger = logging.getLogger(__name__)
 class Executor:
     """Writes to the API server and takes every answer into the store."""
 
-    def __init__(self, kube: KubePort, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, kube: KubePort, store: Store, meter: Meter, clock: Callable[[], datetime]
+    ) -> None:
         self._kube = kube
         self._store = store
+        self._meter = meter
         self._clock = clock
 
     async def execute(self, observed: Observed, plan: Plan) -> Refusal | None:
@@ -77,6 +82,7 @@ class Executor:
             Kind.TRAINING_JOBS, observed.namespace, observed.name, body
         )
         self._store.put(Kind.TRAINING_JOBS, answer)
+        self._meter.passed(milestones(observed, plan.status))
 
     async def _check_alive(self, observed: Observed) -> None:
         """A create that no status write precedes could come from a stale view of a resource

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from preftrain_operator.core.milestones import Milestones
+
 
 class Meter(Protocol):
     """Receives figures; must not fail and must not wait."""
@@ -15,6 +17,9 @@ class Meter(Protocol):
     def progress_read(self, outcome: str) -> None:
         """A pod was asked for its progress."""
 
+    def passed(self, milestones: Milestones) -> None:
+        """A status write has succeeded."""
+
 
 class NoMeter:
     """Counts nothing."""
@@ -26,4 +31,7 @@ class NoMeter:
         """See `Meter`."""
 
     def progress_read(self, outcome: str) -> None:
+        """See `Meter`."""
+
+    def passed(self, milestones: Milestones) -> None:
         """See `Meter`."""

@@ -10,6 +10,7 @@ from preftrain_operator.core.observed import Report
 from preftrain_operator.core.reading import read_json, read_leniently
 from preftrain_operator.core.render_pod import PORT
 from preftrain_operator.kube.port import Json, Kind, ProgressPort
+from preftrain_operator.runtime.leadership import Leadership
 from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.store import Store
 
@@ -40,11 +41,17 @@ class ProgressPuller:
     """Asks all of them every `interval_seconds`."""
 
     def __init__(
-        self, port: ProgressPort, store: Store, meter: Meter, interval_seconds: float
+        self,
+        port: ProgressPort,
+        store: Store,
+        meter: Meter,
+        leadership: Leadership,
+        interval_seconds: float,
     ) -> None:
         self._port = port
         self._store = store
         self._meter = meter
+        self._leadership = leadership
         self._interval_seconds = interval_seconds
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._told: dict[str, _Told] = {}
@@ -53,6 +60,7 @@ class ProgressPuller:
         """Ask for ever."""
         while True:
             await asyncio.sleep(self._interval_seconds)
+            await self._leadership.wait()
             await self.ask_all()
 
     async def ask_all(self) -> None:

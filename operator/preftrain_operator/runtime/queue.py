@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import itertools
 import random
+import time
 from collections import deque
 from typing import Final
 
@@ -110,4 +111,5 @@ class WorkQueue:
 
 
 def _now() -> float:
-    return asyncio.get_running_loop().time()
+    # The loop's own clock, but readable from the thread that serves the metrics.
+    return time.monotonic()

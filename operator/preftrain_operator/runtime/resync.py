@@ -6,6 +6,7 @@ repetition covers what happened between our list and the watches' own.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -56,7 +57,7 @@ class Resync:
         """Seconds since the last full list; None before the first."""
         if self._last_success is None:
             return None
-        return asyncio.get_running_loop().time() - self._last_success
+        return time.monotonic() - self._last_success
 
     async def sync(self) -> tuple[int, int, int]:
         """List everything into the store: objects added, changed, removed.
@@ -70,7 +71,7 @@ class Resync:
             items, version = await self._list(kind)
             for index, count in enumerate(self._store.replace(kind, items, version)):
                 totals[index] += count
-        self._last_success = asyncio.get_running_loop().time()
+        self._last_success = time.monotonic()
         return totals[0], totals[1], totals[2]
 
     async def run(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from preftrain_api.group import LABEL_JOB_UID
 from preftrain_operator.core.observed import Observed, Refusal, Report, observe
 from preftrain_operator.kube.port import Json, Kind
+from preftrain_operator.runtime.echo import Echo
 from preftrain_operator.runtime.trim import trim
 
 MAX_TOMBSTONES: Final = 8192
@@ -22,10 +23,14 @@ class Store:
 
     Args:
         changed: told the key (UID) of every job that something changed for.
+        echo: told of every object, because the watches must tell it as well.
     """
 
-    def __init__(self, changed: Callable[[str], None] = lambda key: None) -> None:
+    def __init__(
+        self, changed: Callable[[str], None] = lambda key: None, echo: Echo | None = None
+    ) -> None:
         self._changed = changed
+        self._echo = echo or Echo()
         self._items: dict[Kind, dict[str, Json]] = {kind: {} for kind in CACHED}
         self._children: dict[Kind, dict[str, set[str]]] = {Kind.JOBS: {}, Kind.PODS: {}}
         self._tombstones: OrderedDict[str, int] = OrderedDict()
@@ -47,6 +52,7 @@ class Store:
             return False
         if kind is not Kind.TRAINING_JOBS:
             self._children[kind].setdefault(key, set()).add(uid)
+        self._echo.owe(kind, uid, version)
         self._changed(key)
         return True
 
@@ -56,6 +62,7 @@ class Store:
         self._tombstones[uid] = max(version_of(item), self._tombstones.get(uid, -1))
         while len(self._tombstones) > MAX_TOMBSTONES:
             self._tombstones.popitem(last=False)
+        self._echo.forget(uid)
         known = self._items[kind].pop(uid, None)
         if known is None:
             return False

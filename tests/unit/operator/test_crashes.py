@@ -9,6 +9,7 @@ import pytest
 from preftrain_operator.kube.errors import Conflict, Transient
 from preftrain_operator.kube.port import Kind
 from preftrain_operator.runtime.controller import Controller
+from preftrain_operator.runtime.leadership import Alone
 from preftrain_operator.runtime.meter import NoMeter
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.resync import Resync
@@ -42,7 +43,7 @@ class Cluster:
     async def _one_process(self) -> None:
         store = Store()
         controller = Controller(
-            self.api, store, WorkQueue(), INSTALLATION, NoMeter(), clock=lambda: NOW
+            self.api, store, WorkQueue(), INSTALLATION, NoMeter(), Alone(), clock=lambda: NOW
         )
         resync = Resync(self.api, store, WorkQueue(), NoMeter())
         await resync.sync()

@@ -11,6 +11,7 @@ from preftrain_operator.core.plan import Plan
 from preftrain_operator.kube.errors import NotFound
 from preftrain_operator.kube.port import Kind
 from preftrain_operator.runtime.executor import Executor, merge_patch
+from preftrain_operator.runtime.leadership import Alone
 from preftrain_operator.runtime.meter import NoMeter
 from preftrain_operator.runtime.progress import ProgressPuller, targets_of
 from preftrain_operator.runtime.queue import WorkQueue
@@ -168,7 +169,7 @@ async def test_progress_of_recorded_pods_reaches_the_decision() -> None:
     """The pod is asked at its own address and its words are kept for the next look."""
     store = store_of_a_running_job()
     pods = Pods({"uid": "pod-1", "phase": "Training", "step": 1, "totalSteps": 10, "new": 1})
-    await ProgressPuller(pods, store, NoMeter(), 15).ask_all()
+    await ProgressPuller(pods, store, NoMeter(), Alone(), 15).ask_all()
     assert pods.asked == ["10.0.0.1:8080"]
     observed = store.snapshot(UID)
     assert observed is not None
@@ -190,7 +191,7 @@ async def test_progress_of_recorded_pods_reaches_the_decision() -> None:
 async def test_other_answers_are_passed_over(answer: Any) -> None:
     """A reused address, nonsense, too much of anything."""
     store = store_of_a_running_job()
-    await ProgressPuller(Pods(answer), store, NoMeter(), 15).ask_all()
+    await ProgressPuller(Pods(answer), store, NoMeter(), Alone(), 15).ask_all()
     observed = store.snapshot(UID)
     assert observed is not None
     assert observed.report is None
@@ -200,7 +201,7 @@ async def test_small_steps_are_not_passed_on() -> None:
     """A status write needs a whole percent, or half a minute."""
     store = store_of_a_running_job()
     pods = Pods({"uid": "pod-1", "phase": "Training", "step": 100, "totalSteps": 1000})
-    puller = ProgressPuller(pods, store, NoMeter(), 15)
+    puller = ProgressPuller(pods, store, NoMeter(), Alone(), 15)
     await puller.ask_all()
     pods.answer = {**pods.answer, "step": 105}
     await puller.ask_all()
@@ -232,7 +233,7 @@ async def test_a_job_of_another_owner_is_refused() -> None:
     foreign = make_child("prepare", owner="somebody")
     api.put(Kind.JOBS, foreign)
     plan = plan_for(job)
-    refusal = await Executor(api, store, lambda: NOW).execute(look(job), plan)
+    refusal = await Executor(api, store, NoMeter(), lambda: NOW).execute(look(job), plan)
     assert refusal == Refusal(
         "run-r1-prepare", "NameTaken", "Job run-r1-prepare belongs to another owner"
     )
@@ -244,7 +245,7 @@ async def test_nothing_is_created_for_a_resource_that_was_made_anew() -> None:
     job, _, _ = running()
     stale = {**job, "metadata": {**job["metadata"], "uid": "old"}}
     api.put(Kind.TRAINING_JOBS, job)
-    executor = Executor(api, Store(), lambda: NOW)
+    executor = Executor(api, Store(), NoMeter(), lambda: NOW)
     with pytest.raises(NotFound):
         await executor.execute(look(stale), Plan(create={"metadata": {"name": "x"}}))
     assert api.writes == []

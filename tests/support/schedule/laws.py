@@ -1,0 +1,122 @@
+"""What must hold of every status that was ever stored, and of the world once all is quiet."""
+
+from __future__ import annotations
+
+from preftrain_operator.kube.port import Json, Kind
+from support.schedule.world import World
+
+CATCH_UP_ROUNDS = 10
+QUIET_ROUNDS = 200
+"""Rounds in which a fair world must come to its end: far more than the longest life needs."""
+
+
+def check_history(world: World) -> None:
+    """Within a revision a verdict never changes, and attempts and retries never decrease."""
+    verdicts: dict[tuple[str, int], tuple[str, str]] = {}
+    highest: dict[tuple[str, int], tuple[int, int]] = {}
+    for uid, status in world.history:
+        key = (uid, status.get("runRevision", 0))
+        number = max((entry["number"] for entry in status.get("attempts", ())), default=0)
+        counts = (number, status.get("retries", 0))
+        before = highest.get(key, (0, 0))
+        assert counts[0] >= before[0], f"attempts fell from {before} to {counts}"
+        assert counts[1] >= before[1], f"retries fell from {before} to {counts}"
+        highest[key] = counts
+        verdict = verdict_of(status)
+        if verdict is not None or key in verdicts:
+            assert verdicts.setdefault(key, verdict or ("", "")) == verdict, "a verdict changed"
+
+
+def verdict_of(status: Json) -> tuple[str, str] | None:
+    """How the run ended; None while it has not."""
+    if "completionTime" not in status:
+        return None
+    ready = next(item for item in status["conditions"] if item["type"] == "Ready")
+    return ready["status"], ready["reason"]
+
+
+def catch_up(world: World) -> None:
+    """Both operators see everything and do all there is to do, while the cluster stands still.
+
+    Raises:
+        AssertionError: more than one training Job could still start a pod.
+    """
+    for _ in range(CATCH_UP_ROUNDS):
+        before = world.api.version
+        for operator in world.operators:
+            operator.deliver(10_000)
+            operator.resync()
+            for key in operator.known():
+                operator.settle(key)
+        if world.api.version == before:
+            break
+    job = world.job()
+    owner = job["metadata"]["uid"] if job else ""
+    alive = [
+        item["metadata"]["name"]
+        for item in world.unfinished("train")
+        if item["metadata"]["ownerReferences"][0]["uid"] == owner
+        and not item["spec"].get("activeDeadlineSeconds")
+    ]
+    assert len(alive) <= 1, f"{alive} are all unfinished"
+
+
+def quieten(world: World) -> None:
+    """Everybody catches up and nobody disturbs any more; whoever was suspended is resumed.
+
+    Raises:
+        AssertionError: it does not come to rest.
+    """
+    job = world.job()
+    if job is not None and job["spec"].get("suspend"):
+        job["metadata"]["generation"] += 1
+        world.api.put(Kind.TRAINING_JOBS, {**job, "spec": {**job["spec"], "suspend": False}})
+    for _ in range(QUIET_ROUNDS):
+        before = _state(world)
+        for operator in world.operators:
+            operator.deliver(10_000)
+            operator.resync()
+            for key in operator.known():
+                operator.settle(key)
+        world.garbage_collector()
+        for _ in range(3):
+            world.job_controller()
+            world.kubelet()
+        world.seconds += 1
+        if _state(world) == before:
+            return
+    raise AssertionError("still busy")
+
+
+def check_rest(world: World) -> None:
+    """One verdict, no work left, nothing without an owner."""
+    job = world.job()
+    if job is None:
+        assert world.api.items(Kind.JOBS) == []
+        return
+    status = job["status"]
+    assert "completionTime" in status, f"a fair world did not bring it to its end: {status}"
+    assert status["observedGeneration"] == job["metadata"]["generation"]
+    assert world.unfinished() == []
+    uid = job["metadata"]["uid"]
+    for item in world.api.items(Kind.JOBS):
+        assert item["metadata"]["ownerReferences"][0]["uid"] == uid
+    names = [item["metadata"]["name"] for item in world.api.items(Kind.EVENTS)]
+    assert len(names) == len(set(names))
+    # The Job controller may start one pod more than allowed before the operator looks.
+    assert status.get("retries", 0) <= job["spec"]["maxRetries"] + 2
+
+
+def check_silence(world: World) -> None:
+    """Nothing is written when nothing has changed."""
+    before = len(world.api.writes)
+    for operator in world.operators:
+        operator.resync()
+        for key in operator.known():
+            operator.settle(key)
+    assert world.api.writes[before:] == []
+
+
+def _state(world: World) -> tuple[int, tuple[str, ...]]:
+    pods = tuple(pod["status"]["phase"] for pod in world.api.items(Kind.PODS))
+    return world.api.version, pods

@@ -1,0 +1,77 @@
+"""Coroutines that are advanced by hand, from one request to the next."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Generator
+from typing import Any
+
+from preftrain_operator.kube.port import Json, Kind, Page
+from support.fake_api import FakeApi
+
+
+class _Pause:
+    """Gives control back to whoever drives the coroutine."""
+
+    def __await__(self) -> Generator[None]:
+        yield None
+
+
+class PausingApi:
+    """`KubePort` that lets others go first before each of its requests."""
+
+    def __init__(self, api: FakeApi) -> None:
+        self._api = api
+
+    async def pages(
+        self, kind: Kind, namespace: str | None, *, labels: str = ""
+    ) -> AsyncIterator[Page]:
+        """See `KubePort`."""
+        await _Pause()
+        async for page in self._api.pages(kind, namespace, labels=labels):
+            yield page
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """See `KubePort`."""
+        await _Pause()
+        return await self._api.get(kind, namespace, name)
+
+    async def create(self, kind: Kind, namespace: str, body: Json) -> Json:
+        """See `KubePort`."""
+        await _Pause()
+        return await self._api.create(kind, namespace, body)
+
+    async def patch_status(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """See `KubePort`."""
+        await _Pause()
+        return await self._api.patch_status(kind, namespace, name, patch)
+
+    async def patch(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """See `KubePort`."""
+        await _Pause()
+        return await self._api.patch(kind, namespace, name, patch)
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool
+    ) -> Json:
+        """See `KubePort`."""
+        await _Pause()
+        return await self._api.delete(kind, namespace, name, uid, foreground=foreground)
+
+
+def advance(work: Coroutine[Any, Any, Any]) -> bool:
+    """Let it make its next request; False when it has ended.
+
+    Raises:
+        BaseException: whatever the coroutine raised.
+    """
+    try:
+        work.send(None)
+    except StopIteration:
+        return False
+    return True
+
+
+def finish(work: Coroutine[Any, Any, Any]) -> None:
+    """Let it make all its requests."""
+    while advance(work):
+        continue
