@@ -31,6 +31,9 @@ EVALUATED_EVERY: Final = 4
 
 METHODS: Final[dict[str, dict[str, Any]]] = {
     "DPO": {"method": {"type": "DPO"}},
+    "ORPO": {"method": {"type": "ORPO"}},
+    # Its micro-batch is 4, and the moments count four of them to a step.
+    "KTO": {"method": {"type": "KTO"}, "training": {"batchSize": 16}},
 }
 """Members of the spec by method."""
 
