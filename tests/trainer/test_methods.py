@@ -38,6 +38,12 @@ def test_preferences_are_learnt(train: Train, method: str) -> None:
         assert last[name] is not None, name
 
 
+def names(run: dict[str, Any]) -> list[str]:
+    """Findings but the one that the tests' learning rates are large."""
+    found = [finding["name"] for finding in run["findings"]]
+    return [name for name in found if name != "Hyperparameters"]
+
+
 def test_labelled_answers_are_learnt(train: Train) -> None:
     """Three good ones to a bad one: the weights follow, and held-out ones are matched."""
     run = train(
@@ -55,7 +61,7 @@ def test_labelled_answers_are_learnt(train: Train) -> None:
     assert run["records"][-1]["loss"] < 0.6
     assert run["evaluation"]["pairs"] == 6
     assert run["evaluation"]["rewardAccuracy"] == 1
-    assert run["findings"] == []
+    assert names(run) == []
 
 
 def test_weights_that_do_not_suit_the_labels_are_warned_of(train: Train) -> None:
@@ -65,7 +71,7 @@ def test_weights_that_do_not_suit_the_labels_are_warned_of(train: Train) -> None
         "method": {"type": "KTO", "kto": {"desirableWeight": 1, "undesirableWeight": 1}},
     }
     run = train(members=members, rows=32, held_out=0, unpaired=True)
-    assert [finding["name"] for finding in run["findings"]] == ["ktoWeights"]
+    assert names(run) == ["ktoWeights"]
     assert run["records"][0]["loss"] == pytest.approx(0.5, abs=1e-5)
 
 

@@ -61,7 +61,9 @@ def test_no_figures_whatever_make_a_guard_fail(
     method=st.sampled_from(["DPO", "KTO", "ORPO"]),
     seed=st.integers(0, 5),
     cut=st.integers(0, 119),
-    spoil=st.sampled_from(["token_accuracy", "entropy", "grad_norm", "nll_loss", "kl"]),
+    spoil=st.sampled_from(
+        ["token_accuracy", "entropy", "grad_norm", "negative_log_likelihood", "kl"]
+    ),
 )
 def test_a_resume_changes_nothing_that_is_said(
     method: MethodType, seed: int, cut: int, spoil: str
