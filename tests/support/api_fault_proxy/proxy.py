@@ -35,9 +35,9 @@ class FaultProxy:
     Args:
         kubeconfig: of the API server, with all rights.
         folder: takes the operator's kubeconfig.
-        seed: decides whatever is left to chance.
 
     Attributes:
+        seed: decides whatever is left to chance.
         kubeconfig: leads through this proxy.
         rules: what becomes of requests; the first that matches is followed.
         schedule: when events of watches are sent on.
@@ -45,13 +45,14 @@ class FaultProxy:
         arrived: every write that reached the API server, with the status of its answer.
     """
 
-    def __init__(self, kubeconfig: Path, folder: Path, seed: int = 1) -> None:
+    def __init__(self, kubeconfig: Path, folder: Path) -> None:
         self._api = Api(kubeconfig)
         self._port = free_port()
-        self._seed = seed
+        self.seed = 1
         self._numbers = itertools.count(1)
         self._streams: Counter[str] = Counter()
         self._lists: Counter[str] = Counter()
+        self._met = 0
         self.rules: list[Rule] = []
         self.schedule: Schedule = undisturbed
         self.ending: Ending | None = None
@@ -75,6 +76,11 @@ class FaultProxy:
             for exchange, status in self.arrived
             if status < 300
         ]
+
+    @property
+    def disturbed(self) -> int:
+        """How many requests met a rule."""
+        return self._met
 
     def lists(self, resource: str) -> int:
         """How many times all objects of a kind have been read."""
@@ -128,6 +134,7 @@ class FaultProxy:
         for rule in self.rules:
             if rule.times > 0 and rule.matches(exchange):
                 rule.times -= 1
+                self._met += 1
                 return await rule.action(exchange, forward)
         return await forward(exchange)
 
@@ -155,7 +162,7 @@ class FaultProxy:
                 status=found.status, headers={"Content-Type": "application/json"}
             )
             await response.prepare(request)
-            dice = Random(f"{self._seed}/{exchange.resource}/{number}")  # noqa: S311  # to repeat
+            dice = Random(f"{self.seed}/{exchange.resource}/{number}")  # noqa: S311  # to repeat
             with contextlib.suppress(ConnectionError):
                 async for line in self._events(found, number, dice):
                     await response.write(line)
