@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from cluster.audit_log import Request
 from support.api_fault_proxy import FaultProxy
 from support.control_plane import ApiServer
 from support.kubelet import Kubelet
@@ -33,7 +34,8 @@ class Life:
     """One job in a namespace of its own, with an operator behind a proxy.
 
     Attributes:
-        deaths: how many times the operator was found dead and started again.
+        restarts: whether the operator is started again whenever it was found dead.
+        deaths: how many times that happened.
     """
 
     server: ApiServer
@@ -42,12 +44,35 @@ class Life:
     operator: ForkedOperator
     jobs: TrainingJobs
     kubelet: Kubelet
+    restarts: bool = True
     deaths: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
 
     def kill(self) -> None:
         """End the operator's process by SIGKILL; it is started again as by a kubelet."""
         self.operator.crash()
+
+    def wait_for_death(self) -> None:
+        """Wait until the operator has ended by itself, where nothing starts it again."""
+        eventually(self.operator.has_died, "the operator has died", 60)
+        self.operator.kill()
+
+    def revision(self) -> str:
+        """The present revision of the whole store."""
+        found = self.server.api().get(f"/api/v1/namespaces/{self.namespace}/events")
+        return str(found["metadata"]["resourceVersion"])
+
+    def created_jobs(self) -> list[str]:
+        """Names of the Jobs that were ever made, once for each that was."""
+        return [item.name for item in self._made() if item.resource == "jobs"]
+
+    def created_pods(self) -> int:
+        """How many pods were ever made."""
+        return sum(item.resource == "pods" for item in self._made())
+
+    def _made(self) -> list[Request]:
+        requests = self.server.requests("", self.namespace)
+        return [item for item in requests if item.verb == "create" and item.status == 201]
 
     def settle(self) -> None:
         """Wait until the operator has seen everything as it is and has nothing more to write."""
@@ -61,7 +86,7 @@ class Life:
     def watch_over(self) -> None:
         """What a kubelet does: start the operator again whenever it has ended."""
         while not self._over.wait(0.05):
-            if self.operator.has_died():
+            if self.restarts and self.operator.has_died():
                 self.deaths += 1
                 self.operator.launch()
 
@@ -204,16 +229,14 @@ class Outcome:
 
 def outcome_of(life: Life, name: str = "run") -> Outcome:
     """What is left of `name`; history from the audit log."""
-    requests = life.server.requests("", life.namespace)
-    made = [item for item in requests if item.verb == "create" and item.status == 201]
     return Outcome(
         status=comparable(life.jobs.status(name)),
         jobs=sorted(job["metadata"]["name"] for job in life.jobs.jobs()),
-        created=Counter(item.name for item in made if item.resource == "jobs"),
+        created=Counter(life.created_jobs()),
         events=sorted(
             (event["reason"], event["type"], event["count"]) for event in life.jobs.events(name)
         ),
-        pods=sum(item.resource == "pods" for item in made),
+        pods=life.created_pods(),
     )
 
 
