@@ -220,7 +220,7 @@ def test_another_job_of_the_same_name_is_a_stray() -> None:
     late = make_child(uid="late")
     assert plan_for(job, child, late, pods=(pod,)).look_again
     plan = plan_for(job, child, late, pods=(pod,), live=True)
-    assert [deletion.target.uid for deletion in plan.deletes] == ["late"]
+    assert [(item.target.uid, item.foreground) for item in plan.deletes] == [("late", True)]
 
 
 def test_foreign_jobs_and_pods_are_not_seen() -> None:
