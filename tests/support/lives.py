@@ -5,6 +5,7 @@ is hindered; and what is left of them, to compare.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,16 @@ class Life:
     def kill(self) -> None:
         """End the operator's process by SIGKILL; it is started again as by a kubelet."""
         self.operator.crash()
+
+    def endure(self, seconds: float) -> None:
+        """Let a fault last so long, and see the operator live meanwhile."""
+        until = time.monotonic() + seconds
+        eventually(
+            lambda: self.operator.has_died() or time.monotonic() > until,
+            "the fault has lasted",
+            seconds + 30,
+        )
+        assert not self.operator.has_died(), self.operator.log()
 
     def wait_for_death(self) -> None:
         """Wait until the operator has ended by itself, where nothing starts it again."""
