@@ -8,8 +8,13 @@ from typing import Literal
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _LOUD = ("kopf", "kopf.objects", "aiohttp", "asyncio")
-_TOLD_LATER = ("kopf._core.reactor.orchestration", "kopf._core.reactor.running")
-"""Where kopf logs what ends its tasks, each several times, before it raises it."""
+_TOLD_ELSEWHERE = (
+    "aiohttp.server",
+    "kopf._core.reactor.orchestration",
+    "kopf._core.reactor.running",
+)
+"""Where kopf logs what ends its tasks, several times, before it raises it; and where a probe
+that fails appears once more, after a sentence of its own."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -30,8 +35,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def without_trace(record: logging.LogRecord) -> bool:
-    """Leave the trace to whoever catches what kopf raises; every record is logged."""
-    if record.name in _TOLD_LATER:
+    """Take the trace off what is told in a sentence elsewhere; every record is logged."""
+    if record.name in _TOLD_ELSEWHERE:
         record.exc_info = None
     return True
 
