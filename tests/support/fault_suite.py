@@ -8,7 +8,7 @@ import os
 from typing import Final
 
 FULL: Final = os.environ.get("PREFTRAIN_FAULTS") == "full"
-SEEDS: Final = range(1, 11) if FULL else range(1, 2)
+SEEDS: Final = range(1, 6) if FULL else range(1, 2)
 """Seeds that each fault left to chance is tried with."""
 OUTAGE_SECONDS: Final = 120.0 if FULL else 4.0
 """How long the API server stays away."""

@@ -105,9 +105,12 @@ def lives(crd_installed: ApiServer, tmp_path_factory: pytest.TempPathFactory) ->
     found.end()
 
 
+@pytest.mark.case(21)
 @pytest.mark.parametrize("script", WRITES, ids=lambda script: script.__name__)
 def test_an_undisturbed_life_has_a_known_number_of_writes(lives: Lives, script: Script) -> None:
-    """Otherwise the tests below would not kill at every one of them."""
+    """Otherwise the tests below would not kill at every one of them. And all that is written is
+    kept: the operator would have said what was not.
+    """
     outcome, writes, deaths = lives.get((script, *UNDISTURBED))
     assert len(writes) == WRITES[script], "\n".join(writes)
     assert deaths == 0

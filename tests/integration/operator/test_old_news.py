@@ -138,6 +138,22 @@ def test_a_pod_deleted_while_nothing_is_told_is_noticed(life: Life) -> None:
     life.jobs.wait("run", "Succeeded")
 
 
+@pytest.mark.fault(10)
+@pytest.mark.case(8)
+def test_a_pods_life_seen_at_its_end_only(life: Life) -> None:
+    """Pending, Running and Failed in one look: the reason is the container's."""
+    life.operator.start()
+    life.jobs.create("run", make_spec(dataset=SKIP, maxRetries=0))
+    pod = life.kubelet.pending("train")
+    life.restarts = False
+    life.operator.kill()
+    life.kubelet.end(life.kubelet.run(pod), 137, reason="OOMKilled")
+    life.operator.start()
+    status = life.jobs.wait("run", "Failed", reason="BackoffLimitExceeded")
+    assert [entry["reason"] for entry in status["attempts"]] == ["OOMKilled"]
+    assert status["retries"] == 1
+
+
 @pytest.mark.case(10)
 def test_created_and_deleted_while_no_operator_runs(life: Life) -> None:
     """Nothing is left, and nothing is made."""
