@@ -67,8 +67,8 @@ def main() -> int:
         return INTERRUPTED_EXIT_CODE
     except ExceptionGroup as group:
         told, untold = group.split(WatchEndedError)
-        for error in told.exceptions if told else ():
-            _logger.error("%s", error)
+        for ended in told.exceptions if told else ():
+            _logger.error("%s", ended)
         if untold:
             _logger.error("the operator ends", exc_info=untold)
         return 1

@@ -155,6 +155,22 @@ def test_an_error_in_a_watch(life: Life, undisturbed: Outcome, code: int) -> Non
     assert outcome_of(life) == undisturbed
 
 
+@pytest.mark.fault(3)
+@pytest.mark.parametrize("what", ["list", "watch"])
+def test_a_refusal_with_410(life: Life, undisturbed: Outcome, what: str) -> None:
+    """A page of a list that has expired, or a watch from too far back: begun anew."""
+    life.operator.start()
+    life.proxy.ending = broken(0)
+    life.proxy.rules.append(
+        Rule(lambda exchange: getattr(exchange, f"is_{what}"), answer(410, "Expired"), times=1)
+    )
+    eventually(lambda: life.proxy.disturbed == 1, "the refusal is met")
+    life.proxy.ending = None
+    plain(life)
+    life.settle()
+    assert outcome_of(life) == undisturbed
+
+
 @pytest.mark.fault(26)
 def test_a_server_that_asks_for_patience(life: Life, undisturbed: Outcome) -> None:
     """429 with Retry-After: each such request is made once more, and not before its time."""

@@ -24,7 +24,11 @@ from support.lives import (
     with_suspension,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("kill-at-every-write"),
+]
 
 WRITES: dict[Script, int] = {
     plain: 10,

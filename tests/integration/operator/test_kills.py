@@ -10,6 +10,8 @@ from support.training_jobs import TRAIN, TRAINED
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.fault(1, 31)
+@pytest.mark.case(3)
 def test_killed_while_training_and_down_while_the_pod_finishes(idle_world: World) -> None:
     """After its restart: same Job, same pod, Succeeded, exactly one terminal Event."""
     world = idle_world
@@ -39,6 +41,7 @@ def test_down_from_apply_to_start(idle_world: World) -> None:
     idle_world.kubelet.pending("prepare")
 
 
+@pytest.mark.fault(31)
 def test_stopped_by_sigterm_it_ends_well(idle_world: World) -> None:
     """A rolling update ends the process with status 0 and in time."""
     idle_world.operator.start()

@@ -16,7 +16,7 @@ from support.lives import SKIP, Life, living
 from support.training_jobs import TRAINED, make_spec
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.xdist_group("outages")]
 
 
 @pytest.fixture(scope="module")
