@@ -98,7 +98,7 @@ class Life:
 
     def watch_over(self) -> None:
         """What a kubelet does: start the operator again whenever it has ended."""
-        while not self._over.wait(0.05):
+        while not self._over.wait(0.1):
             if self.restarts and self.operator.has_died():
                 self.deaths += 1
                 self.operator.launch()
@@ -195,6 +195,9 @@ def with_suspension(life: Life) -> None:
     # Of a pod that ends and goes while no operator looks, nothing could be told.
     life.settle()
     life.kubelet.end(pod, 75, {"stage": "Train", "step": 4})
+    eventually(
+        lambda: "endTime" in life.jobs.status("run")["attempts"][0], "the pod's end is recorded"
+    )
     life.kubelet.remove(pod)
     life.jobs.wait("run", "Suspended")
     life.settle()

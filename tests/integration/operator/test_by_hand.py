@@ -18,6 +18,8 @@ from support.waiting import eventually
 pytestmark = pytest.mark.integration
 
 USERS_FINALIZER = "example.com/hold"
+RESYNC_AS_SHIPPED = {"FIRST_RESYNC_SECONDS": "30", "RESYNC_SECONDS": "300"}
+"""Where it is counted how often something is tried: each full list is a reason to try again."""
 
 
 @pytest.fixture
@@ -209,7 +211,7 @@ def test_the_namespace_is_deleted(crd_installed: ApiServer, tmp_path: Path, mome
     name = f"doomed-{uuid.uuid4().hex[:8]}"
     api = crd_installed.api()
     api.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    with living(crd_installed, name, tmp_path) as life:
+    with living(crd_installed, name, tmp_path, RESYNC_AS_SHIPPED) as life:
         life.operator.start()
         reach(life, moment)
         before = len(life.proxy.arrived)

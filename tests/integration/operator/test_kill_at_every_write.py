@@ -100,11 +100,22 @@ class Lives:
 
 
 @pytest.fixture(scope="module")
-def lives(crd_installed: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
-    """All lives of this run, begun at once."""
+def lives(
+    crd_installed: ApiServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[Lives]:
+    """The lives that the chosen tests ask for, begun at once, the undisturbed ones first."""
     found = Lives(crd_installed, tmp_path_factory.mktemp("lives"))
-    found.expect([(script, *UNDISTURBED) for script in WRITES])
-    found.expect(kills(*WRITES))
+    asked: list[Kill] = [
+        item.callspec.params["kill"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.path == request.path
+        and "kill" in item.callspec.params
+    ]
+    found.expect([(script, *UNDISTURBED) for script in dict.fromkeys(kill[0] for kill in asked)])
+    found.expect(asked)
     yield found
     found.end()
 

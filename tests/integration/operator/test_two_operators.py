@@ -12,7 +12,7 @@ import pytest
 
 from support.api_fault_proxy import Exchange, Rule, hold, late
 from support.control_plane import ApiServer
-from support.fault_suite import SEEDS
+from support.fault_suite import FULL, SEEDS
 from support.lives import (
     SKIP,
     Life,
@@ -29,7 +29,7 @@ from support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-SCRIPTS: tuple[Script, ...] = (plain, with_lost_job, with_suspension)
+SCRIPTS: tuple[Script, ...] = (plain, with_lost_job, with_suspension) if FULL else (plain,)
 
 
 @contextmanager
