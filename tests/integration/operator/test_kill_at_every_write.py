@@ -114,7 +114,8 @@ def lives(
         and item.path == request.path
         and "kill" in item.callspec.params
     ]
-    found.expect([(script, *UNDISTURBED) for script in dict.fromkeys(kill[0] for kill in asked)])
+    scripts = dict.fromkeys(kill[0] for kill in asked)
+    found.expect([(script, UNDISTURBED[0], UNDISTURBED[1]) for script in scripts])
     found.expect(asked)
     yield found
     found.end()
