@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -108,7 +109,7 @@ def lives(
     """The lives that the chosen tests ask for, begun at once, the undisturbed ones first."""
     found = Lives(crd_installed, tmp_path_factory.mktemp("lives"))
     asked: list[Kill] = [
-        item.callspec.params["kill"]
+        cast("Kill", item.callspec.params["kill"])
         for item in request.session.items
         if isinstance(item, pytest.Function)
         and item.path == request.path
