@@ -23,15 +23,15 @@ demo: $(SETUP) ## Cluster, operator, one real training job, its adapter, and wha
 demo-down: $(SETUP) ## End everything that `make demo` started
 	@$(PY) -m demo down
 
-.PHONY: test test-unit test-integration test-trainer test-resume test-faults-storage test-e2e
+.PHONY: test test-unit test-integration test-trainer test-resume test-faults test-faults-storage test-e2e
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
-	@$(PY) -m pytest -q -n 2 tests/unit tests/integration
+	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/unit tests/integration
 	@$(PY) -m pytest tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit
 test-integration: $(SETUP) ## Against a real API server and a real S3 server
-	@$(PY) -m pytest -q -n 2 tests/integration
+	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
 	@$(PY) -m pytest tests/trainer
 test-resume: $(SETUP) ## Kill and resume a trainer at every moment, as a table
@@ -41,20 +41,29 @@ test-faults-storage: $(SETUP) ## Every storage fault at every request; rewrites 
 test-e2e: $(SETUP) ## Both images on a real node: the demo's path, with assertions
 	@$(PY) -m pytest tests/e2e
 
-.PHONY: lint format crd
+test-faults: $(SETUP) ## The operator's faults in full, as a table, in half an hour
+	@$(PY) -m cluster binaries controlplane kubectl
+	@$(PY) -m faults run
+
+.PHONY: lint format crd docs
 lint: $(SETUP) ## ruff, mypy, import contracts, generated files up to date
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
-	@.venv/bin/mypy -p preftrain_api -p preftrain_operator -p preftrain_trainer -p cluster -p images -p demo
+	@.venv/bin/mypy -p preftrain_api -p preftrain_operator -p preftrain_trainer -p cluster -p images -p demo \
+		-p faults
 	@.venv/bin/mypy tests bench
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m preftrain_api.crd --check
 	@$(PY) -m preftrain_trainer.audit.reference --check
+	@$(PY) -m faults page --check
 format: $(SETUP) ## Format the code
 	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format .
 crd: $(SETUP) ## Generate the CRD and the reference pages from the models
 	@$(PY) -m preftrain_api.crd
 	@$(PY) -m preftrain_trainer.audit.reference
 	@$(PY) -m preftrain_trainer.methods.describe docs/explanation/methods.md
+
+docs: $(SETUP) crd ## Generate the failure-mode page from the markers on the tests, too
+	@$(PY) -m faults page
 
 .PHONY: images cluster-up cluster-down cluster-status
 images: $(SETUP) ## Build the three images

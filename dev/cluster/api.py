@@ -40,6 +40,16 @@ class Api:
         self._token: str | None = user.get("token")
         self._tls = _tls(cluster, user, kubeconfig.parent) if self._secure else None
 
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return f"{'https' if self._secure else 'http'}://{self._host}:{self._port}"
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What proves server and client to each other; None for plain HTTP."""
+        return self._tls
+
     def get(self, path: str) -> Json:
         """Read one object or list; `path` starts with /api or /apis."""
         return self.call("GET", path)

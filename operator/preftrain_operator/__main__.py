@@ -10,6 +10,7 @@ from preftrain_operator import __version__
 from preftrain_operator.edge.logs import set_up_logs
 from preftrain_operator.edge.metrics import Metrics
 from preftrain_operator.edge.operator import run_operator
+from preftrain_operator.edge.watching import WatchEndedError
 from preftrain_operator.kube.client import KubeClient
 from preftrain_operator.kube.progress_http import PodHttp
 from preftrain_operator.runtime.progress import IN_FLIGHT
@@ -17,6 +18,7 @@ from preftrain_operator.settings import Settings, SettingsError
 
 USAGE_EXIT_CODE = 64
 INTERRUPTED_EXIT_CODE = 130
+_logger = logging.getLogger(__name__)
 
 
 async def run(settings: Settings) -> None:
@@ -63,8 +65,12 @@ def main() -> int:
     except KeyboardInterrupt:
         # While it waits for the API server nothing else takes the signal.
         return INTERRUPTED_EXIT_CODE
-    except ExceptionGroup:
-        logging.getLogger(__name__).exception("the operator ends")
+    except ExceptionGroup as group:
+        told, untold = group.split(WatchEndedError)
+        for ended in told.exceptions if told else ():
+            _logger.error("%s", ended)
+        if untold:
+            _logger.error("the operator ends", exc_info=untold)
         return 1
     return 0
 

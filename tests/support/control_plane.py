@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from cluster.errors import ApiError
 from support.waiting import eventually
 
 CRD_FILE = Path(__file__).parents[2] / "crds" / "preferencetrainingjobs.yaml"
+UNLIMITED = ("--kube-api-qps=1000", "--kube-api-burst=1000")
+"""For the controller manager: tests would mostly wait for its limit of 20 requests a second."""
 CONTROLLERS = ("job-controller", "namespace-controller", "garbage-collector-controller")
 
 
@@ -48,9 +50,8 @@ class ApiServer:
             pytest.skip("needs the audit log of an API server that the tests start")
         return [
             request
-            for request in read_requests(self.started.layout.audit_log)
+            for request in read_requests(self.started.layout.audit_log, namespace=namespace)
             if request.user_agent.startswith(user_agent_prefix)
-            and namespace in ("", request.namespace)
         ]
 
 
@@ -62,7 +63,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServe
         yield ApiServer(Path(existing), None)
         return
     folder = tmp_path_factory.mktemp("control-plane")
-    started = own_control_plane(folder)
+    started = own_control_plane(folder, controller_manager_args=UNLIMITED)
     started.start()
     try:
         yield ApiServer(started.kubeconfig, started)
@@ -70,14 +71,22 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServe
         started.stop()
 
 
-def own_control_plane(folder: Path, *, audit: bool = True) -> ControlPlane:
+def own_control_plane(
+    folder: Path, *, audit: bool = True, controller_manager_args: Sequence[str] = ()
+) -> ControlPlane:
     """A control plane of a test's own, not started: for tests that kill or pause its parts."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     binaries = Path(assets) if assets else None
     # envtest's assets hold no controller manager.
     complete = binaries is None or (binaries / "kube-controller-manager").exists()
     controllers = CONTROLLERS if complete else ()
-    return ControlPlane.for_tests(folder, controllers=controllers, audit=audit, binaries=binaries)
+    return ControlPlane.for_tests(
+        folder,
+        controllers=controllers,
+        audit=audit,
+        binaries=binaries,
+        controller_manager_args=controller_manager_args,
+    )
 
 
 @pytest.fixture(scope="session")

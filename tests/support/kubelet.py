@@ -96,6 +96,14 @@ class Kubelet:
             if error.status not in (404, 409):
                 raise
 
+    def end_if_held(self, pod: Json) -> None:
+        """End a pod by SIGTERM that is being deleted and may be gone already."""
+        try:
+            self.end(pod, 75)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
     def wait(self, pod: Json, condition: Callable[[Json], bool], what: str) -> Json:
         """Wait until the pod is as wanted."""
         path = f"{self._path()}/{pod['metadata']['name']}"

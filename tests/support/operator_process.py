@@ -6,11 +6,32 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 from support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 USER_AGENT = "preftrain-operator/"
+
+
+class Process(Protocol):
+    """What is used of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int:
+        """Process number."""
+
+    def poll(self) -> int | None:
+        """Exit status, negative for a signal; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end; the exit status."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+    def terminate(self) -> None:
+        """SIGTERM."""
 
 
 class OperatorProcess:
@@ -43,24 +64,22 @@ class OperatorProcess:
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "tests")),
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
-    def start(self, die: str = "") -> None:
-        """Start it and wait until its caches are filled.
-
-        Args:
-            die: `before:3` makes it end by SIGKILL right before its third write, `after:3`
-                right after it.
-        """
+    def start(self) -> None:
+        """Start it and wait until its caches are filled."""
         seen = len(self.log())
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "support.dying_operator" if die else "preftrain_operator"],
-                env={**self._environment, "DIE": die},
-                stderr=log,
-                stdout=log,
-            )
+        self.launch()
         eventually(lambda: "started with" in self.log()[seen:], "the operator has started", 90)
+
+    def launch(self) -> None:
+        """Start it and do not wait."""
+        self._process = self._launched(self._environment, self._log)
+
+    @property
+    def pid(self) -> int | None:
+        """Process number; None before the start and after the end that was asked for."""
+        return None if self._process is None else self._process.pid
 
     def has_died(self) -> bool:
         """Whether it has ended by itself."""
@@ -88,6 +107,11 @@ class OperatorProcess:
             return 0.0
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _launched(self, environment: dict[str, str], log: Path) -> Process:
+        with log.open("ab") as output:
+            command = [sys.executable, "-m", "preftrain_operator"]
+            return subprocess.Popen(command, env=environment, stderr=output, stdout=output)
 
     def log(self) -> str:
         """All it has logged."""

@@ -63,6 +63,23 @@ class TrainingJobs:
         """Change members of a job's spec."""
         return self.api.call("PATCH", f"{self._path()}/{name}", {"spec": spec})
 
+    def delete(self, name: str, policy: str = "Background") -> None:
+        """Delete a job as a user does; it may take its time."""
+        body = {"propagationPolicy": policy}
+        self.api.call("DELETE", f"{self._path()}/{name}", body)
+
+    def is_gone(self, name: str) -> bool:
+        """Whether there is no such job."""
+        return self.api.request("GET", f"{self._path()}/{name}")[0] == 404
+
+    def edit(self, name: str, change: Json, *, subresource: str = "") -> Json:
+        """Change anything of a job, as somebody with all rights."""
+        return self.api.call("PATCH", f"{self._path()}/{name}{subresource}", change)
+
+    def edit_child(self, name: str, change: Json) -> Json:
+        """Change anything of a child Job, as somebody with all rights."""
+        return self.api.call("PATCH", f"{self._jobs_path()}/{name}", change)
+
     def get(self, name: str) -> Json:
         """The job as stored."""
         return self.api.get(f"{self._path()}/{name}")

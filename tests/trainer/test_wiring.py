@@ -160,6 +160,7 @@ def test_a_false_reference_stops_a_run_with_dropout(train: Train) -> None:
     assert run["records"] == []
 
 
+@pytest.mark.fault(19)
 def test_a_loss_that_is_no_number_stops_the_run(train: Train) -> None:
     """At the step where it appears."""
     run = train(members={"training": FAST}, spoil="weights")
@@ -168,6 +169,7 @@ def test_a_loss_that_is_no_number_stops_the_run(train: Train) -> None:
     assert len(run["records"]) == 1
 
 
+@pytest.mark.fault(42)
 def test_a_request_to_end_stops_training(train: Train) -> None:
     """With 75, and the sentence says what is lost."""
     run = train(members={"training": FAST | {"maxSteps": 50}}, stop_after=2)
@@ -176,6 +178,7 @@ def test_a_request_to_end_stops_training(train: Train) -> None:
     assert len(run["records"]) == 2
 
 
+@pytest.mark.fault(11)
 def test_exhausted_gpu_memory_ends_with_advice(worker: TrainerWorker) -> None:
     """77, what was being done, and which fields to lower."""
     found = worker.play("out_of_memory")

@@ -239,18 +239,21 @@ def view_pod(item: Json) -> PodView:
         unschedulable = {}
     unready = _condition(status, "PodReadyToStartContainers", "False") or {}
     exit_code = terminated.get("exitCode")
+    created = instant(metadata["creationTimestamp"])
+    started = _optional(
+        running.get("startedAt") or terminated.get("startedAt") or status.get("startTime")
+    )
     return PodView(
         name=metadata["name"],
         uid=metadata["uid"],
         job_uid=controller_of(item) or "",
         phase=status.get("phase", "Pending"),
-        created=instant(metadata["creationTimestamp"]),
+        created=created,
         deleting="deletionTimestamp" in metadata,
         ip=status.get("podIP"),
         node=(item.get("spec") or {}).get("nodeName"),
-        started=_optional(
-            running.get("startedAt") or terminated.get("startedAt") or status.get("startTime")
-        ),
+        # A node's clock may be behind; no pod has run before the API server knew of it.
+        started=None if started is None else max(started, created),
         finished=_optional(terminated.get("finishedAt")),
         exit_code=exit_code if exit_code is None else max(0, min(255, int(exit_code))),
         ended_by=terminated.get("reason") or status.get("reason") or "",

@@ -10,15 +10,13 @@ import socket
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-import kopf
-
-from preftrain_operator.edge.config import configure
 from preftrain_operator.edge.handlers import build_registry
 from preftrain_operator.edge.metrics import Metrics
 from preftrain_operator.edge.probe import Health
 from preftrain_operator.edge.relists import Relists
+from preftrain_operator.edge.watching import watch
 from preftrain_operator.kube.errors import KubeError, NotFound
 from preftrain_operator.kube.port import Json, Kind, KubePort, ProgressPort
 from preftrain_operator.runtime.controller import Controller, utc_now
@@ -90,7 +88,7 @@ async def run_operator(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(controller.work()) for _ in range(settings.workers)]
         tasks += [group.create_task(part.run()) for part in (resync, puller, health, leadership)]
-        await group.create_task(_watch(settings, build_registry(take, health), stop))
+        await group.create_task(watch(settings, build_registry(take, health), stop))
         for task in tasks:
             task.cancel()
     # Only when nothing works any more may another one begin.
@@ -106,24 +104,6 @@ def _leadership(settings: Settings, kube: KubePort, clock: Callable[[], datetime
         name=settings.lease_name,
         identity=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
         clock=clock,
-    )
-
-
-async def _watch(
-    settings: Settings, registry: kopf.OperatorRegistry, stop: asyncio.Event | None
-) -> None:
-    kopf_settings = kopf.OperatorSettings()
-    configure(kopf_settings)
-    scope: dict[str, Any] = (
-        {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
-    )
-    port = settings.probe_port
-    await kopf.operator(
-        registry=registry,
-        settings=kopf_settings,
-        stop_flag=stop,
-        liveness_endpoint=f"http://0.0.0.0:{port}/healthz" if port else None,
-        **scope,
     )
 
 

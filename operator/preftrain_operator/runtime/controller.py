@@ -8,8 +8,9 @@ from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
 from preftrain_operator.core.decide import decide
-from preftrain_operator.core.observed import Observed, Refusal
+from preftrain_operator.core.observed import Observed, Refusal, controller_of
 from preftrain_operator.core.plan import Plan
+from preftrain_operator.core.render import job_labels
 from preftrain_operator.core.situation import Installation, Situation
 from preftrain_operator.kube.errors import Conflict, KubeError, NotFound
 from preftrain_operator.kube.port import Json, Kind, KubePort
@@ -151,7 +152,8 @@ class Controller:
             found = await self._kube.get(Kind.JOBS, observed.namespace, fresh.current.name)
         except NotFound:
             return
-        self._store.put(Kind.JOBS, found)
+        if controller_of(found) == observed.uid:
+            self._store.put(Kind.JOBS, _labelled(found, fresh), live=True)
 
     async def _tell(self, key: str, refusal: Refusal) -> float | None:
         """Let the decision say what a refused creation means."""
@@ -166,3 +168,18 @@ class Controller:
 
     def _decide(self, observed: Observed) -> Plan:
         return decide(Situation(observed, self._clock(), self._installation))
+
+
+def _labelled(found: Json, observed: Observed) -> Json:
+    """The current Job with the labels that it was made with: its name and its owner tell that
+    it is the one.
+    """
+    ref, revision = observed.current, observed.status.run_revision or 1
+    if ref is None:
+        return found
+    labels = job_labels(observed, revision, ref.stage, ref.attempt or 0)
+    metadata = found["metadata"]
+    return {
+        **found,
+        "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}},
+    }

@@ -31,6 +31,7 @@ class Executor:
         self._store = store
         self._meter = meter
         self._clock = clock
+        self._pruned: dict[str, Json] = {}
 
     async def execute(self, observed: Observed, plan: Plan) -> Refusal | None:
         """Carry `plan` out.
@@ -74,6 +75,8 @@ class Executor:
         if plan.status is None:
             return
         patch = merge_patch(observed.status.plain(), plan.status.plain())
+        if self._pruned.get(observed.uid) == patch:
+            return
         body = {
             "metadata": {"uid": observed.uid, "resourceVersion": observed.resource_version},
             "status": patch,
@@ -83,6 +86,15 @@ class Executor:
         )
         self._store.put(Kind.TRAINING_JOBS, answer)
         self._meter.passed(milestones(observed, plan.status))
+        self._pruned.pop(observed.uid, None)
+        if answer["metadata"]["resourceVersion"] == observed.resource_version:
+            # Nothing was stored: the kind that is installed has none of these members.
+            self._pruned[observed.uid] = patch
+            _logger.warning(
+                "status.%s was not kept: the installed kind is older than this operator; apply "
+                "crds/preferencetrainingjobs.yaml",
+                ", status.".join(sorted(patch)),
+            )
 
     async def _check_alive(self, observed: Observed) -> None:
         """A create that no status write precedes could come from a stale view of a resource

@@ -36,14 +36,19 @@ class Store:
         self._tombstones: OrderedDict[str, int] = OrderedDict()
         self._reports: dict[str, Report] = {}
 
-    def put(self, kind: Kind, item: Json) -> bool:
-        """Take in an object; False when what is known is as new or newer."""
+    def put(self, kind: Kind, item: Json, *, live: bool = False) -> bool:
+        """Take in an object; False when what is known is as new or newer.
+
+        `live` says that it was read by its name just now. A watch tells of an object that loses
+        its labels as of a deleted one, in the very version that a look then finds.
+        """
         metadata = item["metadata"]
         uid, version = metadata["uid"], version_of(item)
         known = self._items[kind].get(uid)
         if known is not None and version <= version_of(known):
             return False
-        if version <= self._tombstones.get(uid, -1):
+        buried = self._tombstones.get(uid, -1)
+        if version < buried or (version == buried and not live):
             return False
         trimmed = trim(kind, item)
         self._items[kind][uid] = trimmed

@@ -214,6 +214,7 @@ def refusal_of_models(spec: Json) -> str:
     return ""
 
 
+@pytest.mark.case(17)
 @settings(
     max_examples=300,
     deadline=None,

@@ -63,6 +63,8 @@ def message(answer: tuple[int, str]) -> str:
     return str(json.loads(text)["message"]) if status >= 400 else ""
 
 
+@pytest.mark.fault(34)
+@pytest.mark.case(17)
 def test_each_case_of_the_table_is_accepted_or_refused_with_the_field_named(jobs: Jobs) -> None:
     """The API server agrees with pydantic about every case, and names the field."""
     wrong = []
@@ -112,6 +114,7 @@ REFUSED_AT_APPLY: dict[str, tuple[Json, str]] = {
 }
 
 
+@pytest.mark.case(20)
 @pytest.mark.parametrize("what", REFUSED_AT_APPLY)
 def test_kubectl_apply_refuses_and_names_the_field(
     what: str, crd_installed: ApiServer, namespace: str
@@ -123,6 +126,7 @@ def test_kubectl_apply_refuses_and_names_the_field(
     assert field in said
 
 
+@pytest.mark.fault(32)
 @pytest.mark.parametrize(
     "name", ["a" * 47, "has.dot", "1" * 47], ids=["too long", "not a label", "digits"]
 )
@@ -136,6 +140,7 @@ def test_kubectl_apply_refuses_names_that_pods_cannot_carry(
     assert "shorten or rename it" in said
 
 
+@pytest.mark.fault(32)
 def test_the_longest_name_is_accepted(jobs: Jobs) -> None:
     """46 characters leave room for what Jobs and pods append."""
     assert message(jobs.create(MINIMAL, "a" * 46, dry_run=True)) == ""
@@ -241,6 +246,7 @@ def test_every_field_is_frozen_or_free() -> None:
     assert {f".spec.{field}" for field in FROZEN_FIELDS if field != "managedBy"} <= clauses
 
 
+@pytest.mark.case(18)
 @pytest.mark.parametrize("field", FROZEN_FIELDS)
 @pytest.mark.parametrize("start", [FULL, MINIMAL], ids=["full", "minimal"])
 def test_frozen_fields_cannot_change_once_started(jobs: Jobs, start: Json, field: str) -> None:
@@ -290,6 +296,7 @@ def test_revision_is_never_lowered(jobs: Jobs) -> None:
     assert message(jobs.patch("sample", {"runRevision": 3})) == ""
 
 
+@pytest.mark.case(18)
 def test_kubectl_apply_names_the_frozen_field(crd_installed: ApiServer, namespace: str) -> None:
     """What GitOps tools show is the field and the way out."""
     text = json.dumps(job(FULL))

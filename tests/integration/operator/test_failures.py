@@ -12,6 +12,7 @@ pytestmark = pytest.mark.integration
 SKIP = {"uri": "s3://data/pairs", "audit": {"policy": "Skip"}}
 
 
+@pytest.mark.fault(11, 18, 40)
 @pytest.mark.parametrize(
     ("exit_code", "reason"),
     [
@@ -37,6 +38,7 @@ def test_a_final_exit_code_fails_the_job_at_once(world: World, exit_code: int, r
     assert len(world.kubelet.pods("train")) == 1
 
 
+@pytest.mark.fault(10)
 def test_failures_that_may_pass_are_retried_and_counted(world: World) -> None:
     """With maxRetries 1 the second counted failure ends the run; the pods are kept."""
     world.jobs.create("run", make_spec(dataset=SKIP, maxRetries=1))
@@ -62,6 +64,7 @@ def test_failures_that_may_pass_are_retried_and_counted(world: World) -> None:
     assert len(world.kubelet.pods("train")) == 2
 
 
+@pytest.mark.fault(7, 8, 42)
 def test_preemptions_are_not_counted(world: World) -> None:
     """Exit code 75 and disruptions go on in the same Job with maxRetries 0."""
     world.jobs.create("run", make_spec(dataset=SKIP, maxRetries=0))
@@ -81,6 +84,7 @@ def test_preemptions_are_not_counted(world: World) -> None:
     assert len(world.jobs.jobs()) == 1
 
 
+@pytest.mark.fault(36)
 def test_a_deleted_job_is_a_counted_attempt(world: World) -> None:
     """A Job that somebody deletes while it runs is replaced by the next attempt."""
     world.jobs.create("run", make_spec(dataset=SKIP, maxRetries=1))
@@ -101,6 +105,7 @@ def test_the_active_deadline_ends_the_run(world: World) -> None:
     world.jobs.wait("run", "Failed", reason="DeadlineExceeded")
 
 
+@pytest.mark.fault(12)
 def test_a_pod_that_cannot_pull_its_image_says_so(world: World) -> None:
     """Reason and message of the kubelet reach the conditions while the run goes on."""
     world.jobs.create("run", make_spec(dataset=SKIP))

@@ -6,14 +6,12 @@ import pytest
 
 from support.operator_world import World
 from support.training_jobs import TRAIN, TRAINED
-from support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
-FIRST_WRITES = 3
-"""Event, status and Job that the operator writes before it waits for prepare."""
 
-
+@pytest.mark.fault(1, 31)
+@pytest.mark.case(3)
 def test_killed_while_training_and_down_while_the_pod_finishes(idle_world: World) -> None:
     """After its restart: same Job, same pod, Succeeded, exactly one terminal Event."""
     world = idle_world
@@ -43,33 +41,8 @@ def test_down_from_apply_to_start(idle_world: World) -> None:
     idle_world.kubelet.pending("prepare")
 
 
+@pytest.mark.fault(31)
 def test_stopped_by_sigterm_it_ends_well(idle_world: World) -> None:
     """A rolling update ends the process with status 0 and in time."""
     idle_world.operator.start()
     assert idle_world.operator.stop() == 0
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", [2, 6])
-def test_killed_at_a_write(idle_world: World, number: int, when: str) -> None:
-    """SIGKILL right before or after the k-th write: one Job of each stage, each Event once."""
-    world = idle_world
-    world.operator.start(die=f"{when}:{number}")
-    world.jobs.create("run")
-    if number > FIRST_WRITES:
-        world.kubelet.end(world.kubelet.run(world.kubelet.pending("prepare")), 0, TRAIN)
-    eventually(world.operator.has_died, "the operator has killed itself", 60)
-    world.operator.start()
-    if number <= FIRST_WRITES:
-        world.kubelet.end(world.kubelet.run(world.kubelet.pending("prepare")), 0, TRAIN)
-    pod = world.kubelet.run(world.kubelet.pending("train"))
-    world.jobs.wait("run", "Running", reason="Training")
-    world.kubelet.end(pod, 0, TRAINED)
-    world.jobs.wait("run", "Succeeded")
-    assert [job["metadata"]["name"] for job in world.jobs.jobs()] == ["run-r1-prepare", "run-r1-1"]
-    assert sorted(event["reason"] for event in world.jobs.events("run")) == [
-        "Prepared",
-        "Started",
-        "Succeeded",
-        "Training",
-    ]

@@ -25,6 +25,7 @@ def fetch(port: int, path: str) -> str:
         return ""
 
 
+@pytest.mark.case(28)
 def test_running_operator_answers_probes_and_metrics(
     crd_installed: ApiServer, namespace: str, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from support.training_jobs import condition_of, make_spec
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.case(19)
 def test_what_this_release_cannot_do_is_refused_and_can_be_corrected(world: World) -> None:
     """The message names the field; nothing is started; an edit starts the job."""
     world.jobs.create("run", make_spec(guards=[{"name": "Stall", "action": "Stop"}]))
@@ -35,6 +36,7 @@ def test_an_image_that_is_not_allowed_is_refused(world: World) -> None:
     assert "elsewhere/miner:latest" in condition_of(status, "Ready")["message"]
 
 
+@pytest.mark.case(11, 13)
 def test_a_name_that_another_owner_holds_is_not_taken_over(world: World) -> None:
     """A foreign Job of the wanted name is left alone and told about."""
     container = {"name": "main", "image": "none"}
@@ -59,6 +61,7 @@ def allow_no(world: World, resource: str) -> None:
     world.server.api().call("PATCH", f"{path}/none/status", status)
 
 
+@pytest.mark.fault(24, 25)
 def test_a_pod_that_may_not_be_made_is_told_and_waited_for(world: World) -> None:
     """The Job is there and its controller may make no pod, which only Events say."""
     allow_no(world, "pods")
@@ -68,6 +71,7 @@ def test_a_pod_that_may_not_be_made_is_told_and_waited_for(world: World) -> None
     assert condition_of(status, "Failed")["status"] == "False"
 
 
+@pytest.mark.fault(24)
 def test_a_quota_is_told_and_waited_for(world: World) -> None:
     """A quota that forbids the Job is no failure: it may be raised."""
     allow_no(world, "count/jobs.batch")

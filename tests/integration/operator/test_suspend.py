@@ -12,6 +12,7 @@ pytestmark = pytest.mark.integration
 SKIP = {"uri": "s3://data/pairs", "audit": {"policy": "Skip"}}
 
 
+@pytest.mark.case(7)
 def test_suspended_and_resumed_without_counting(world: World) -> None:
     """The pod saves and ends, its Job goes, and the next attempt goes on; maxRetries 0."""
     world.jobs.create("run", make_spec(dataset=SKIP, maxRetries=0))

@@ -13,6 +13,8 @@ from support.waiting import eventually
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.fault(30)
+@pytest.mark.case(20)
 def test_a_newer_schema_is_left_alone(idle_world: World) -> None:
     """A field that a newer CRD has and this operator does not know starts nothing."""
     definition = yaml.safe_load(CRD_FILE.read_text())

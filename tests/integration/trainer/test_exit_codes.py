@@ -114,6 +114,7 @@ def output(pod: Pod, **changes: Any) -> dict[str, Any]:
     return {**pod.place.output, **changes}
 
 
+@pytest.mark.fault(15)
 def test_a_missing_bucket_ends_with_69(pod: Pod) -> None:
     """The message names the bucket and output.uri."""
     code, result, _ = pod.prepare(output=output(pod, uri="s3://no-such-bucket/x"))
@@ -123,6 +124,7 @@ def test_a_missing_bucket_ends_with_69(pod: Pod) -> None:
     assert "output.uri" in result.message
 
 
+@pytest.mark.fault(15)
 def test_wrong_keys_end_with_69(pod: Pod) -> None:
     """The message names output.secretRef and the Secret, and holds no key."""
     wrong = replace(pod.place, secret={**pod.place.secret, "AWS_SECRET_ACCESS_KEY": "wr0ng"})
@@ -159,6 +161,7 @@ def test_no_credentials_at_all_end_with_69(pod: Pod) -> None:
     assert "set output.secretRef" in result.message
 
 
+@pytest.mark.fault(14)
 def test_an_endpoint_that_is_not_there_ends_with_69(pod: Pod) -> None:
     """The message names the address and output.s3.endpoint, within seconds."""
     address = f"127.0.0.1:{unused_port()}"
@@ -240,6 +243,7 @@ def test_a_model_that_lacks_a_shard_ends_with_66(pod: Pod) -> None:
     assert "lacks model-2.safetensors" in result.message
 
 
+@pytest.mark.fault(18)
 def test_refused_data_end_with_65_and_leave_their_report(pod: Pod) -> None:
     """The report is in the result and in the output, where a person can read it."""
     bad = [{"prompt": "q", "chosen": "same", "rejected": "same"}] * 20
@@ -297,6 +301,7 @@ def test_a_training_pod_does_not_judge_the_same_data_again(pod: Pod) -> None:
     assert kept.is_file()
 
 
+@pytest.mark.fault(18)
 def test_a_missing_column_ends_with_65(pod: Pod) -> None:
     """The message names the file, the column, what is there, and the way out."""
     code, result, _ = pod.prepare(
@@ -474,6 +479,7 @@ def test_a_hub_branch_becomes_a_commit(pod: Pod) -> None:
     assert result.data_report.rows == 120
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize(
     ("model", "code", "says"),
     [
@@ -499,6 +505,7 @@ def test_a_hub_that_refuses_a_model_ends_with_66(
     assert says in result.message
 
 
+@pytest.mark.fault(41)
 def test_a_hub_out_of_reach_ends_with_69(pod: Pod) -> None:
     """Another attempt may fare better, so it is not final."""
     pod.env = {"HF_ENDPOINT": f"http://127.0.0.1:{unused_port()}"}
@@ -509,6 +516,7 @@ def test_a_hub_out_of_reach_ends_with_69(pod: Pod) -> None:
     assert "model.uri hf://owner/base" in result.message
 
 
+@pytest.mark.fault(42)
 def test_being_asked_to_end_while_preparing_ends_with_75(pod: Pod) -> None:
     """SIGTERM in the middle of a request that hangs ends the pod at once, with a result."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -108,6 +108,7 @@ def test_a_publication_is_whole_and_verifiable(revision: Revision) -> None:
     assert adopt(store, HASH) == artifact
 
 
+@pytest.mark.case(5)
 def test_publishing_twice_is_one_publication(revision: Revision) -> None:
     """A retry of the same run adopts what is there."""
     first = publish(revision, "pod-1")
@@ -126,6 +127,7 @@ def test_another_run_does_not_overwrite(revision: Revision) -> None:
     assert adopt(revision.store(), HASH) == first
 
 
+@pytest.mark.fault(9)
 def test_a_pod_that_was_overtaken_publishes_nothing(revision: Revision) -> None:
     """Without the claim neither files nor manifest are written."""
     stale = take_claim(revision.store("old"), "old", "ConditionalWrites")
@@ -161,6 +163,8 @@ def test_a_pod_overtaken_before_the_manifest_publishes_nothing(
     assert not [key for key in keys if key.endswith(MANIFEST)]
 
 
+@pytest.mark.fault(16)
+@pytest.mark.case(5)
 @pytest.mark.parametrize("after_files", [0, 1, 2])
 def test_an_interrupted_publication_is_invisible(revision: Revision, after_files: int) -> None:
     """Asked to end between two uploads, a pod leaves files but no manifest, and a retry wins."""

@@ -32,6 +32,7 @@ def nodes(node: dict[str, Any] = SCHEMA, path: str = "") -> Iterator[tuple[str, 
             yield from nodes(node[key], path + mark)
 
 
+@pytest.mark.case(21)
 @pytest.mark.parametrize("name", generated_files())
 def test_generated_files_match_the_models(name: str) -> None:
     """`make crd` changes nothing."""
@@ -61,6 +62,7 @@ def test_it_fits_into_the_annotation_of_a_client_side_apply() -> None:
     assert len(compact) < 100_000
 
 
+@pytest.mark.fault(34)
 def test_everything_has_a_maximum() -> None:
     """Bounds cannot be tightened later, and rules over unbounded parts cost too much."""
     unbounded = [path for path, node in nodes() if not _is_bounded(node)]

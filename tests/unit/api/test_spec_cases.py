@@ -11,6 +11,7 @@ from preftrain_api.wire import WireModel
 from support.spec_cases import CASES, RULE_CASES, Case
 
 
+@pytest.mark.case(17)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_spec_is_accepted_or_refused_with_the_field_named(case: Case) -> None:
     """A refusal begins with the path of the field and says what the API server would say."""

@@ -34,6 +34,8 @@ def test_without_audit_the_training_job_comes_first() -> None:
     assert condition(plan, "DataReady") == ("True", "PrepareSkipped")
 
 
+@pytest.mark.fault(34)
+@pytest.mark.case(17)
 @pytest.mark.parametrize(
     ("members", "accepted", "named"),
     [
@@ -76,6 +78,7 @@ def test_allowed_images_are_used(image: str) -> None:
     assert container["image"] == image
 
 
+@pytest.mark.case(19)
 def test_a_corrected_spec_is_started() -> None:
     """A refusal is not an end: no completionTime, and the edit is judged anew."""
     job = make_job({**SPEC, "guards": [{"name": "Stall", "action": "Stop"}]})
@@ -108,6 +111,8 @@ def test_created_suspended_nothing_is_frozen() -> None:
     assert plan_for(after(job, plan)).is_empty
 
 
+@pytest.mark.fault(22)
+@pytest.mark.case(14)
 def test_a_deleted_job_is_left_alone() -> None:
     """What is being deleted gets no Job and no status."""
     plan = plan_for(make_job(deleting=True))

@@ -143,6 +143,8 @@ async def test_an_undisturbed_life_costs_six_writes_and_four_events() -> None:
     ]
 
 
+@pytest.mark.fault(1)
+@pytest.mark.case(1, 3)
 @pytest.mark.parametrize("when", ["before_write", "after_write"])
 @pytest.mark.parametrize("number", range(1, WRITES_OF_A_LIFE + 1))
 async def test_killed_at_any_write_the_outcome_is_the_same(number: int, when: str) -> None:
@@ -155,6 +157,7 @@ async def test_killed_at_any_write_the_outcome_is_the_same(number: int, when: st
     assert cluster.outcome() == expected
 
 
+@pytest.mark.case(16)
 @pytest.mark.parametrize("number", range(1, WRITES_OF_A_LIFE + 1))
 async def test_an_edit_at_any_write_is_noticed(number: int) -> None:
     """Another writer gets in between: the next look sees it, nothing is doubled."""
@@ -184,6 +187,7 @@ async def test_an_edit_at_any_write_is_noticed(number: int) -> None:
     assert cluster.outcome() == expected
 
 
+@pytest.mark.fault(2)
 async def test_a_request_that_fails_is_made_again() -> None:
     """An answer that gets lost is no different from a write that was not made."""
     cluster = Cluster()

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from support.situations import (
     after,
     condition,
@@ -29,6 +31,7 @@ def changed(job: dict[str, Any], **members: Any) -> dict[str, Any]:
     return {**job, "metadata": metadata, "spec": {**job["spec"], **members}}
 
 
+@pytest.mark.case(15)
 def test_terminal_states_absorb() -> None:
     """Whatever the children do afterwards, the verdict of the revision stays."""
     job, child, pod = finished()
@@ -65,6 +68,8 @@ def test_a_raised_revision_runs_again() -> None:
     assert plan.create["metadata"]["name"] == "run-r2-1"
 
 
+@pytest.mark.fault(21)
+@pytest.mark.case(6)
 def test_jobs_are_deleted_when_their_time_is_up() -> None:
     """Not before, and with their UIDs; the status is not touched."""
     job, child, pod = finished(ttlSecondsAfterFinished=60)

@@ -48,6 +48,7 @@ def test_verdict_train_records_the_pins_and_reserves_the_first_attempt() -> None
     assert told["identity"]["attempt"] == 1
 
 
+@pytest.mark.fault(27)
 def test_a_prepare_pod_without_its_secret_is_told() -> None:
     """The first pod of a run is where a forgotten Secret shows; nothing fails meanwhile."""
     job, child = started(), make_child("prepare")
@@ -71,6 +72,7 @@ def test_verdict_adopted_ends_well_without_training() -> None:
     assert plan_for(after(job, plan), child, pods=(pod,)).is_empty
 
 
+@pytest.mark.fault(15, 18, 41)
 @pytest.mark.parametrize(
     ("exit_code", "reason"),
     [
@@ -130,6 +132,8 @@ def test_of_a_lost_refusal_the_exit_code_is_read_from_the_job() -> None:
     assert condition(plan, "Failed") == ("True", "DataRefused")
 
 
+@pytest.mark.fault(5)
+@pytest.mark.case(13)
 def test_a_missing_prepare_job_is_created_again_after_a_live_look() -> None:
     """Between reservation and creation lies a crash; absence in the cache proves nothing."""
     job = started()
@@ -140,6 +144,7 @@ def test_a_missing_prepare_job_is_created_again_after_a_live_look() -> None:
     assert plan.create["metadata"]["name"] == "run-r1-prepare"
 
 
+@pytest.mark.fault(24, 25)
 @pytest.mark.parametrize(
     ("kind", "message", "reason", "terminal"),
     [

@@ -50,12 +50,14 @@ async def test_a_plain_answer_is_taken() -> None:
     assert await ask(good) == b'{"uid": "x"}'
 
 
+@pytest.mark.fault(39)
 @pytest.mark.parametrize("handler", [redirecting, failing, too_long])
 async def test_other_answers_are_none(handler: object) -> None:
     """No redirect is followed, no error page read, nothing longer than 16 KiB."""
     assert await ask(handler) is None
 
 
+@pytest.mark.fault(39)
 async def test_a_silent_pod_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After two seconds; in this test after less."""
 

@@ -53,12 +53,15 @@ def test_what_is_written_is_read_back() -> None:
     assert read.plain() == job["status"]
 
 
+@pytest.mark.fault(37)
+@pytest.mark.case(30)
 @given(JSON)
 def test_no_status_breaks_the_reader(raw: Any) -> None:
     """Whatever somebody wrote into the status by hand."""
     read_leniently(PreferenceTrainingJobStatus, raw)
 
 
+@pytest.mark.fault(33, 39)
 @given(JSON, st.sampled_from(list(ExitCode)))
 def test_no_message_breaks_the_verdict(raw: Any, code: ExitCode) -> None:
     """The exit code decides; what is said can only add words."""

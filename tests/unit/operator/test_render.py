@@ -34,6 +34,7 @@ def container_of(job: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.case(22)
 @pytest.mark.parametrize("stage", ["Prepare", "Train"])
 def test_the_whole_manifest(stage: str) -> None:
     """Any change of what is created is a change of these files, to be seen in review."""
@@ -48,6 +49,7 @@ def test_the_whole_manifest(stage: str) -> None:
     assert job == json.loads(file.read_text())
 
 
+@pytest.mark.fault(7, 8)
 def test_the_failure_policy_is_made_from_the_table_of_exit_codes() -> None:
     """Every code is treated once: final ones fail the Job, 75 is not counted, others retry."""
     fail, ignore, disruption = failure_rules()
@@ -121,6 +123,7 @@ def test_a_cache_claim_replaces_the_folder() -> None:
     assert volume["emptyDir"] == {"sizeLimit": "20Gi"}
 
 
+@pytest.mark.fault(35)
 def test_labels_of_the_user_never_replace_ours() -> None:
     """The operator finds its pods by them."""
     compute = {
@@ -133,6 +136,7 @@ def test_labels_of_the_user_never_replace_ours() -> None:
     assert metadata["annotations"]["note"] == "b"
 
 
+@pytest.mark.fault(28)
 def test_no_secret_passes_through() -> None:
     """Secrets are mounted by name, each place's own."""
     job = rendered()
@@ -149,6 +153,7 @@ def test_retries_of_the_job_leave_room_for_the_operators_count() -> None:
     assert rendered(maxRetries=5)["spec"]["backoffLimit"] == 6
 
 
+@pytest.mark.case(22)
 def test_scheduling_is_passed_through() -> None:
     """Tolerations, affinity, priority, account, pull secrets, grace period, environment."""
     compute = {

@@ -27,6 +27,7 @@ def version(item: dict[str, Any], number: int, **spec: Any) -> dict[str, Any]:
     return {**item, "metadata": metadata, "spec": {**item["spec"], **spec}}
 
 
+@pytest.mark.fault(6)
 def test_the_newest_version_wins_in_whatever_order_it_comes() -> None:
     """An answer to our own write is not undone by a watch event that is older."""
     changed: list[str] = []
@@ -41,6 +42,7 @@ def test_the_newest_version_wins_in_whatever_order_it_comes() -> None:
     assert changed == [UID]
 
 
+@pytest.mark.fault(6)
 def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
     """But it does when its label is given back, which makes a newer version."""
     store = Store()
@@ -77,6 +79,7 @@ def test_large_parts_are_not_kept() -> None:
     assert len(json.dumps(store.get(Kind.JOBS, child["metadata"]["uid"]))) < 1000
 
 
+@pytest.mark.fault(38)
 async def test_a_key_is_queued_once_and_worked_on_by_one() -> None:
     """What is added meanwhile comes up once more, afterwards."""
     queue = WorkQueue()
@@ -104,6 +107,7 @@ async def test_a_delayed_key_comes_up_at_the_earliest_time() -> None:
     assert await asyncio.wait_for(queue.get(), 2) == "a"
 
 
+@pytest.mark.fault(26)
 async def test_failing_keys_wait_longer_each_time() -> None:
     """Up to five minutes; success forgets it."""
     queue = WorkQueue()
@@ -126,6 +130,8 @@ async def test_failing_keys_wait_longer_each_time() -> None:
     assert queue.failed("b", at_least=17) == 17
 
 
+@pytest.mark.fault(3)
+@pytest.mark.case(9)
 async def test_a_full_list_repairs_the_store() -> None:
     """Lost and missed objects are counted; normally there are none."""
     api, store = FakeApi(), Store()
@@ -177,6 +183,7 @@ async def test_progress_of_recorded_pods_reaches_the_decision() -> None:
     assert observed.report.progress.percent == 10
 
 
+@pytest.mark.fault(39)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -224,6 +231,7 @@ def test_only_recorded_running_pods_are_asked() -> None:
     assert [target.pod_uid for target in targets_of(store)] == ["pod-1"]
 
 
+@pytest.mark.case(11)
 async def test_a_job_of_another_owner_is_refused() -> None:
     """Whoever holds the name keeps it."""
     api = FakeApi()
@@ -239,6 +247,8 @@ async def test_a_job_of_another_owner_is_refused() -> None:
     )
 
 
+@pytest.mark.fault(5)
+@pytest.mark.case(11, 14)
 async def test_nothing_is_created_for_a_resource_that_was_made_anew() -> None:
     """The cache shows the old one; its name now belongs to another."""
     api = FakeApi()

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from support.situations import (
     after,
     condition,
@@ -55,6 +57,7 @@ def test_suspended_when_the_job_is_gone() -> None:
     assert plan_for(held, live=True).is_empty
 
 
+@pytest.mark.case(7)
 def test_resumption_is_the_next_attempt() -> None:
     """Under a new name, uncounted."""
     job, child, pod = running()

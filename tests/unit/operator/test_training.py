@@ -88,6 +88,7 @@ def test_success_with_an_unreadable_result_stays_success() -> None:
     assert gone.status.attempts[0].end_time is not None
 
 
+@pytest.mark.fault(18, 19)
 @pytest.mark.parametrize(
     ("exit_code", "reason"), [(65, "DataRefused"), (76, "GuardStopped"), (78, "GatesNotPassed")]
 )
@@ -105,6 +106,8 @@ def test_a_final_exit_code_is_the_end(exit_code: int, reason: str) -> None:
     assert plan.events[0].message == "the sentence"
 
 
+@pytest.mark.fault(7, 8, 10, 42)
+@pytest.mark.case(8)
 @pytest.mark.parametrize(
     ("exit_code", "more", "reason", "counted"),
     [
@@ -214,15 +217,18 @@ def test_a_pod_that_vanished_is_closed_uncounted_after_a_live_look() -> None:
     assert plan.status.retries == 0
 
 
+@pytest.mark.fault(29, 36)
 def test_another_job_of_the_same_name_is_a_stray() -> None:
     """A late creation of a name that was used up is deleted by its UID after a live look."""
     job, child, pod = running()
     late = make_child(uid="late")
     assert plan_for(job, child, late, pods=(pod,)).look_again
     plan = plan_for(job, child, late, pods=(pod,), live=True)
-    assert [deletion.target.uid for deletion in plan.deletes] == ["late"]
+    assert [(item.target.uid, item.foreground) for item in plan.deletes] == [("late", True)]
 
 
+@pytest.mark.fault(35, 36)
+@pytest.mark.case(11)
 def test_foreign_jobs_and_pods_are_not_seen() -> None:
     """Labels can be copied, owner references of another UID are not ours."""
     job, child = training(), make_child()
@@ -247,6 +253,7 @@ def test_progress_of_the_recorded_pod_is_shown() -> None:
     assert plan_for(job, child, pods=(pod,), report=Report("other", progress)).is_empty
 
 
+@pytest.mark.fault(12, 13)
 @pytest.mark.parametrize(
     ("pod", "seconds", "reason"),
     [
@@ -300,6 +307,7 @@ def unready(since: float) -> dict[str, Any]:
 OUTPUT = {"uri": "s3://adapters/team", "secretRef": {"name": "s3-keys"}}
 
 
+@pytest.mark.fault(27)
 def test_a_pod_without_its_secret_is_told_by_name() -> None:
     """Kubelets report it in Events only: the operator tells after a while, and the run goes on
     when the Secret is there.
@@ -328,6 +336,7 @@ def test_a_slow_claim_is_not_taken_for_a_missing_secret() -> None:
     assert "Secret s3-keys, claim hub-cache" in message(plan)
 
 
+@pytest.mark.fault(24, 25)
 def test_a_job_that_gets_no_pod_is_told() -> None:
     """A quota or a missing service account lets the Job be and refuses its pod."""
     job, child = training(), make_child()

@@ -91,6 +91,7 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
     assert loaded.train[2].columns() == {"prompt": "Why?", "chosen": "a 2", "rejected": "b"}
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize(
     ("content", "name", "says"),
     [

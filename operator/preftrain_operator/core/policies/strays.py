@@ -2,6 +2,9 @@
 
 They exist when an operator with an old view created one late; the live look before and the
 UID with the deletion make two operators converge instead of deleting each other's work.
+
+The deletion is in the foreground: a name that is used again stays taken until the pods have
+ended, so that no two of them run at once.
 """
 
 from preftrain_operator.core.observed import JobView
@@ -20,7 +23,7 @@ def remove(situation: Situation) -> Plan | None:
         return None
     if not observed.live:
         return LOOK_AGAIN
-    return Plan(deletes=tuple(Deletion(target_of(job)) for job in strays))
+    return Plan(deletes=tuple(Deletion(target_of(job), foreground=True) for job in strays))
 
 
 def _is_alive(job: JobView) -> bool:

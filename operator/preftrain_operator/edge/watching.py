@@ -1,0 +1,51 @@
+"""kopf's run from start to end: it watches, and ends with the operator or with a watch."""
+
+import asyncio
+from typing import Any
+
+import kopf
+
+# kopf does not export what its watches raise; the version is pinned to its minor release.
+from kopf._cogs.clients.errors import APIError
+from kopf._cogs.clients.watching import WatchingError
+
+from preftrain_operator.edge.config import configure
+from preftrain_operator.settings import Settings
+
+
+class WatchEndedError(Exception):
+    """A watch ended for good; the message is for people."""
+
+
+async def watch(settings: Settings, registry: kopf.OperatorRegistry, stop: asyncio.Event) -> None:
+    """Watch until SIGTERM, or until `stop` is set.
+
+    Raises:
+        WatchEndedError: the API server answered a watch with an error that kopf does not go
+            on from.
+    """
+    kopf_settings = kopf.OperatorSettings()
+    configure(kopf_settings)
+    scope: dict[str, Any] = (
+        {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
+    )
+    port = settings.probe_port
+
+    @kopf.on.cleanup(registry=registry)
+    async def end(**_: Any) -> None:
+        # kopf's own task waits for this event, and kopf would wait five seconds for that task.
+        stop.set()
+
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=kopf_settings,
+            stop_flag=stop,
+            liveness_endpoint=f"http://0.0.0.0:{port}/healthz" if port else None,
+            **scope,
+        )
+    except (APIError, WatchingError) as error:
+        raise WatchEndedError(
+            f"a watch ended with an error, and the process with it, so that its successor begins "
+            f"with fresh lists: {error}"
+        ) from error

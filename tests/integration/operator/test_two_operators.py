@@ -1,0 +1,112 @@
+"""Two operators work at once on the same jobs, without a lease, and do no harm."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from support.api_fault_proxy import Exchange, Rule, hold, late
+from support.control_plane import ApiServer
+from support.fault_suite import FULL, SEEDS
+from support.lives import (
+    SKIP,
+    Life,
+    Outcome,
+    Script,
+    living,
+    outcome_of,
+    plain,
+    with_lost_job,
+    with_suspension,
+)
+from support.training_jobs import TRAINED, make_spec
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+SCRIPTS: tuple[Script, ...] = (plain, with_lost_job, with_suspension) if FULL else (plain,)
+
+
+@contextmanager
+def pair(server: ApiServer, namespace: str, folder: Path) -> Iterator[tuple[Life, Life]]:
+    """One namespace, two operators, each behind a proxy of its own."""
+    with ExitStack() as stack:
+        first = stack.enter_context(living(server, namespace, folder / "first"))
+        second = stack.enter_context(living(server, namespace, folder / "second"))
+        yield first, second
+
+
+def jitter(life: Life, seed: int) -> None:
+    """Every request is late, by another time each: the operators overtake each other."""
+    dice = Random(seed)  # noqa: S311  # to repeat
+    life.proxy.rules += [
+        Rule(lambda exchange: not exchange.is_watch, late(dice.choice((0.0, 0.05, 0.2))), times=3)
+        for _ in range(200)
+    ]
+
+
+@pytest.mark.fault(29)
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
+def test_the_end_is_that_of_one_operator(
+    crd_installed: ApiServer, namespace: str, tmp_path: Path, script: Script, seed: int
+) -> None:
+    """Same status, same Jobs, each made once, each Event once; together no write more."""
+    alone_in = f"alone-{namespace}"[:63]
+    crd_installed.api().call("POST", "/api/v1/namespaces", {"metadata": {"name": alone_in}})
+    with living(crd_installed, alone_in, tmp_path / "alone") as alone:
+        expected, usual = play(script, alone), sorted(alone.proxy.writes)
+    with pair(crd_installed, namespace, tmp_path) as (first, second):
+        jitter(first, seed)
+        jitter(second, seed + 1000)
+        second.operator.start()
+        assert play(script, first) == expected
+        second.settle()
+        written = sorted(first.proxy.writes + second.proxy.writes)
+        assert [write for write in written if not write.startswith("DELETE")] == [
+            write for write in usual if not write.startswith("DELETE")
+        ]
+
+
+def play(script: Script, life: Life) -> Outcome:
+    """A whole life."""
+    life.operator.start()
+    script(life)
+    life.settle()
+    return outcome_of(life)
+
+
+@pytest.mark.fault(29)
+@pytest.mark.case(16)
+def test_the_late_write_of_an_operator_that_was_left_behind(
+    crd_installed: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    """Its status write arrives when another one has gone on: refused, and nothing is lost."""
+    with pair(crd_installed, namespace, tmp_path) as (first, second):
+        let_go = threading.Event()
+
+        def is_status_write(exchange: Exchange) -> bool:
+            return exchange.method == "PATCH" and not let_go.is_set()
+
+        first.operator.start()
+        first.jobs.create("run", make_spec(dataset=SKIP))
+        pod = first.kubelet.pending("train")
+        first.proxy.rules.append(Rule(is_status_write, hold(let_go), times=1))
+        first.kubelet.run(pod)
+        eventually(lambda: first.proxy.disturbed == 1, "the first one writes that the pod runs")
+        second.operator.start()
+        first.jobs.wait("run", "Running", reason="Training")
+        first.kubelet.end(pod, 0, TRAINED)
+        done = first.jobs.wait("run", "Succeeded")
+        let_go.set()
+        eventually(
+            lambda: 409 in [status for _, status in first.proxy.arrived],
+            "the late write is refused",
+        )
+        first.settle()
+        assert first.jobs.status("run") == done
