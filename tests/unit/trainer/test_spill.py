@@ -1,5 +1,7 @@
 """Examples on disk: the same as in memory, gone with the process, and split as ever."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +64,30 @@ def test_nothing_is_left_in_the_folder(tmp_path: Path) -> None:
     assert len(kept) == 1
 
 
-def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "error", "says"),
+    [
+        (errno.EIO, ObjectStoreUnavailable, r"dataset\.uri.*Input/output error.*unpacked"),
+        # Whoever knows the folders says which disk is full.
+        (errno.ENOSPC, OSError, "No space left"),
+    ],
+)
+def test_a_disk_that_fails_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    error: type[Exception],
+    says: str,
+) -> None:
     """The message names the folder and what would help; the run can be tried again."""
 
-    def full(*_: Any) -> int:
-        raise OSError(28, "No space left on device")
+    def fail(*_: Any) -> int:
+        raise OSError(number, os.strerror(number))
 
     kept = spilled(tmp_path, [PreferencePair(1, "p", "a", "b")])
-    monkeypatch.setattr("os.write", full)
+    monkeypatch.setattr("os.write", fail)
 
-    with pytest.raises(ObjectStoreUnavailable, match=r"dataset\.uri.*No space left.*unpacked"):
+    with pytest.raises(error, match=says):
         kept[0]
 
 

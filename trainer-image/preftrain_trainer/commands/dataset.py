@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from preftrain_trainer.disk import explained
 from preftrain_trainer.errors import BadSpec
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def opened(arguments: argparse.Namespace, policy: str | None) -> Iterator[Opened
         spec = _with_policy(spec, policy)
     workspace = on_workstation(path.absolute().parent if is_manifest else Path.cwd())
     try:
-        loaded = load(open_source(spec.dataset, workspace), spec, workspace.data)
+        with explained(workspace.work, workspace.cache):
+            loaded = load(open_source(spec.dataset, workspace), spec, workspace.data)
         if not is_manifest:
             spec = _for_kind(spec, loaded.kind)
         named = is_manifest or arguments.model is not None

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preftrain_trainer.data.pairs import Example, LabelledAnswer, PreferencePair, Text
+from preftrain_trainer.disk import FULL
 from preftrain_trainer.errors import ObjectStoreUnavailable
 
 KEY_BYTES: Final = 16
@@ -115,6 +116,8 @@ class Spill:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as error:
+            if error.errno in FULL:
+                raise  # whoever knows the folders says which disk is full
             raise ObjectStoreUnavailable(
                 f"the rows of dataset.uri cannot be kept in {self._folder} ({error.strerror}); "
                 "they need as much room there as the files take unpacked"
