@@ -121,9 +121,10 @@ def _removing(strike: Callable[[], None]) -> None:
 
 
 def _evaluating(strike: Callable[[], None]) -> None:
-    from preftrain_trainer.evaluation import evaluate
+    """A batch is scored, the next is not."""
+    from preftrain_trainer.model.likelihood import Scorer
 
-    _wrap(evaluate, "pair_likelihoods", strike, lambda *_: True, after=True)
+    _wrap(Scorer, "_batch", strike, lambda *_: True, after=True)
 
 
 def _exporting(strike: Callable[[], None]) -> None:
