@@ -114,6 +114,7 @@ FULL: Json = {
         "everySteps": 50,
         "earlyStopping": {"metric": "EvalLoss", "patience": 2, "minDelta": 0.01},
         "gates": [{"metric": "RewardAccuracy", "operator": "AtLeast", "threshold": 0.6}],
+        "samples": 2,
     },
     "checkpoint": {"uri": "s3://checkpoints/x", "everySteps": 100, "keep": 3},
     "compute": {

@@ -1,10 +1,11 @@
 """Curves out of the lines that a run has written down. Pure but for the reading."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
+from operator import itemgetter
 from pathlib import Path
 
 from preftrain_trainer.report.content import Line
@@ -87,12 +88,7 @@ def thinned(values: Points, most: int) -> Points:
     kept: list[tuple[int, float]] = []
     for start in range(0, len(values), size):
         part = values[start : start + size]
-        kept += sorted({_extreme(part, min), _extreme(part, max)})
+        # Of values that are no numbers the first stands for all.
+        finite = [point for point in part if isfinite(point[1])] or part[:1]
+        kept += sorted({min(finite, key=itemgetter(1)), max(finite, key=itemgetter(1))})
     return tuple(kept)
-
-
-def _extreme(part: Sequence[tuple[int, float]], choose: object) -> tuple[int, float]:
-    finite = [point for point in part if isfinite(point[1])]
-    if not finite:
-        return part[0]
-    return (min if choose is min else max)(finite, key=lambda point: point[1])
