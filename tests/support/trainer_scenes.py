@@ -183,6 +183,7 @@ class _Scene:
         evaluated_at: list[int] = []
 
         def judge(step: int) -> Any:
+            margins.clear()
             evaluated_at.append(step)
             return evaluate(
                 model, data, spec, layout, board=self.board, stop=self.stop, margins=margins.extend
@@ -198,8 +199,7 @@ class _Scene:
             stop=self.stop,
             evaluate=judge,
         )
-        margins.clear()
-        evaluation = judge(trained.steps)
+        evaluation = trained.evaluation or judge(trained.adapter_step)
         answer |= {
             "margins": [asdict(margin) for margin in margins],
             "steps": trained.steps,

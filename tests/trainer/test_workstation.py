@@ -126,6 +126,7 @@ def test_a_run_that_a_guard_stops_leaves_its_report(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "out").glob("*/tiny/r1")
     assert not (folder / "manifest.json").exists()
     assert sorted(path.name for path in (folder / "report").iterdir() if path.is_file()) == [
+        "data_report.html",
         "data_report.json",
         "metrics.jsonl",
         "report.html",
