@@ -93,6 +93,9 @@ class Stand:
         for file in self.system.setup:
             self._apply(ROOT / file)
         self.path, self.resource = self._discover()
+        # The garbage collector learns of new kinds half a minute late, and until then asks for
+        # the owner of every object.
+        self.plane.restart(CONTROLLER_MANAGER)
         for name in self.system.processes:
             self.start_process(name)
 

@@ -143,19 +143,36 @@ class Observed:
         return tuple(sorted(pods, key=lambda pod: (pod.created, pod.name)))
 
 
+@dataclass(frozen=True, slots=True)
+class JobReading:
+    """A resource's spec and status, understood as far as possible."""
+
+    spec: SpecReading
+    status: PreferenceTrainingJobStatus
+
+
+def read_job(job: Json) -> JobReading:
+    """Read a resource; the dearest part of a look, and the same for equal resources."""
+    status = read_leniently(PreferenceTrainingJobStatus, job.get("status") or {})
+    return JobReading(read_spec(job.get("spec") or {}), status or PreferenceTrainingJobStatus())
+
+
 def observe(
     job: Json,
     children: Iterable[Json] = (),
     pods: Iterable[Json] = (),
     *,
+    reading: JobReading | None = None,
     report: Report | None = None,
     refusal: Refusal | None = None,
     live: bool = False,
 ) -> Observed:
-    """Build the view from API objects; Jobs of another owner and foreign pods are left out."""
+    """Build the view from API objects; Jobs of another owner and foreign pods are left out.
+
+    `reading` is what `read_job` says of `job`, if that is known already.
+    """
     metadata = job["metadata"]
-    spec = job.get("spec") or {}
-    status = read_leniently(PreferenceTrainingJobStatus, job.get("status") or {})
+    reading = reading or read_job(job)
     views = tuple(
         view
         for view in (
@@ -164,7 +181,7 @@ def observe(
         if view is not None
     )
     uids = {view.uid for view in views}
-    revision = spec.get("runRevision", 1)
+    revision = (job.get("spec") or {}).get("runRevision", 1)
     return Observed(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -173,9 +190,9 @@ def observe(
         resource_version=metadata["resourceVersion"],
         created=instant(metadata["creationTimestamp"]),
         deleting="deletionTimestamp" in metadata,
-        reading=read_spec(spec),
+        reading=reading.spec,
         raw_revision=revision if isinstance(revision, int) else 1,
-        status=status or PreferenceTrainingJobStatus(),
+        status=reading.status,
         jobs=tuple(sorted(views, key=lambda view: (view.revision, view.attempt))),
         pods=tuple(view_pod(pod) for pod in pods if controller_of(pod) in uids),
         report=report,

@@ -64,6 +64,9 @@ class KubeClient:
             ) from error
         configuration.connection_pool_maxsize = connections
         configuration.retries = None
+        # Otherwise every request looks for a .netrc and for proxies in two threads. The watches
+        # do not look either; a kubeconfig's proxy-url is honoured by both.
+        configuration.client_session_kwargs = {"trust_env": False}
         api = client.ApiClient(configuration)
         api.user_agent = user_agent
         return cls(api, count)
@@ -172,8 +175,9 @@ class KubeClient:
     ) -> tuple[int, Any, bytes]:
         headers = {"Accept": accept, "Content-Type": content}
         try:
-            method, url, headers, body, _ = await self._api.param_serialize(
-                method, path, None, query, headers, body, auth_settings=_AUTH
+            # Bodies are plain JSON: the client need not look for models and times in them.
+            method, url, headers, _, _ = await self._api.param_serialize(
+                method, path, None, query, headers, auth_settings=_AUTH
             )
             answer = await self._api.rest_client.request(
                 method, url, headers=headers, body=body, _request_timeout=timeout

@@ -12,6 +12,7 @@ from preftrain_api.group import LABEL_JOB_UID
 from preftrain_operator.core.observed import Observed, Refusal, Report, observe
 from preftrain_operator.kube.port import Json, Kind
 from preftrain_operator.runtime.echo import Echo
+from preftrain_operator.runtime.readings import Readings
 from preftrain_operator.runtime.trim import trim
 
 MAX_TOMBSTONES: Final = 8192
@@ -35,6 +36,7 @@ class Store:
         self._children: dict[Kind, dict[str, set[str]]] = {Kind.JOBS: {}, Kind.PODS: {}}
         self._tombstones: OrderedDict[str, int] = OrderedDict()
         self._reports: dict[str, Report] = {}
+        self._readings = Readings()
 
     def put(self, kind: Kind, item: Json, *, live: bool = False) -> bool:
         """Take in an object; False when what is known is as new or newer.
@@ -58,7 +60,8 @@ class Store:
         if kind is not Kind.TRAINING_JOBS:
             self._children[kind].setdefault(key, set()).add(uid)
         self._echo.owe(kind, uid, version)
-        self._changed(key)
+        if known is None or not _looks_alike(known, trimmed):
+            self._changed(key)
         return True
 
     def remove(self, kind: Kind, item: Json) -> bool:
@@ -76,6 +79,7 @@ class Store:
             return False
         if kind is Kind.TRAINING_JOBS:
             self._reports.pop(key, None)
+            self._readings.forget(key)
         else:
             children = self._children[kind].get(key, set())
             children.discard(uid)
@@ -136,6 +140,7 @@ class Store:
             job,
             self._of(Kind.JOBS, key),
             self._of(Kind.PODS, key),
+            reading=self._readings.of(job),
             report=self._reports.get(key),
             refusal=refusal,
             live=live,
@@ -155,6 +160,16 @@ def key_of(kind: Kind, item: Json) -> str | None:
         return str(item["metadata"]["uid"])
     key = (item["metadata"].get("labels") or {}).get(LABEL_JOB_UID)
     return None if key is None else str(key)
+
+
+def _looks_alike(known: Json, item: Json) -> bool:
+    """Whether two versions of an object differ in nothing that a decision looks at. The Job
+    controller and kubelets write much that does not: half of all events bring nothing new.
+    """
+    return {**known, "metadata": None} == {**item, "metadata": None} and {
+        **known["metadata"],
+        "resourceVersion": None,
+    } == {**item["metadata"], "resourceVersion": None}
 
 
 def version_of(item: Json) -> int:
