@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.operator.copies import multiply
 from bench.operator.errors import BenchError
 from bench.operator.life import Load, live
 from bench.operator.limits import LIMITS, Limits
@@ -33,6 +34,8 @@ from cluster.errors import ClusterError
 from cluster.report import say
 
 HALF = 0.5
+LIVED = 20
+"""Objects that live before they are copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Run:
     """One system under one load on one stand.
 
     Attributes:
+        copies: objects in all, once those that have lived have been copied; 0 for no copies.
         restarts: how often each of its processes is then killed.
         deletes: whether all objects are deleted at last.
     """
@@ -47,6 +51,7 @@ class Run:
     system: System
     limits: Limits
     load: Load
+    copies: int = 0
     restarts: int = 0
     deletes: bool = False
 
@@ -78,6 +83,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--restart", nargs="*", type=int, default=[], help="objects when processes are killed"
     )
+    parser.add_argument(
+        "--restart-copies",
+        nargs="*",
+        type=int,
+        default=[],
+        help="the same, but most objects are copies of some that have lived",
+    )
     parser.add_argument("--kills", type=int, default=3, help="how often each is killed")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--records", type=Path, help="keep records here, and print all in it")
@@ -100,7 +112,10 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
             yield from (Run(system, limits, load) for load in loads for system in systems)
         for count in options.restart:
             load = Load(count, finished_share=HALF)
-            yield from (Run(system, limits, load, options.kills, True) for system in systems)
+            yield from (Run(system, limits, load, 0, options.kills, True) for system in systems)
+        for count in options.restart_copies:
+            load = Load(LIVED, finished_share=HALF)
+            yield from (Run(system, limits, load, count, options.kills, True) for system in systems)
 
 
 def measure(run: Run) -> Record:
@@ -116,11 +131,14 @@ def measure(run: Run) -> Record:
 
 async def _measured(stand: Stand, run: Run) -> Record:
     record = await live(stand, run.load)
+    objects = max(run.load.count, run.copies)
+    if run.copies > run.load.count:
+        await multiply(stand, run.load.count, run.copies)
     killed = [
-        await restart(stand, name, run.load.count, record.idle, number)
+        await restart(stand, name, objects, record.idle, number)
         for number, name in enumerate(name for name in record.processes for _ in range(run.restarts))
     ]
-    gone = await delete_all(stand, run.load.count + len(killed)) if run.deletes else None
+    gone = await delete_all(stand, objects + len(killed)) if run.deletes else None
     return record.model_copy(update={"restarts": tuple(killed), "deletion": gone})
 
 

@@ -74,7 +74,7 @@ async def in_burst(items: Sequence[T], act: Callable[[T], Awaitable[object]]) ->
         for item in left:
             await act(item)
 
-    async with asyncio.TaskGroup() as group:
+    async with _together() as group:
         for _ in range(BURST_CONNECTIONS):
             group.create_task(work())
 
@@ -85,10 +85,20 @@ async def in_open_loop(
     """Act on items at a fixed rate, whether or not earlier ones have been answered."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    async with asyncio.TaskGroup() as group:
+    async with _together() as group:
         for number, item in enumerate(items):
             await asyncio.sleep(began + number / per_second - loop.time())
             group.create_task(_awaited(act(item)))
+
+
+@asynccontextmanager
+async def _together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that ends with the first error itself: what failed next says no more."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def _awaited(action: Awaitable[object]) -> None:
