@@ -136,7 +136,9 @@ async def _measured(stand: Stand, run: Run) -> Record:
         await multiply(stand, run.load.count, run.copies)
     killed = [
         await restart(stand, name, objects, record.idle, number)
-        for number, name in enumerate(name for name in record.processes for _ in range(run.restarts))
+        for number, name in enumerate(
+            name for name in record.processes for _ in range(run.restarts)
+        )
     ]
     gone = await delete_all(stand, objects + len(killed)) if run.deletes else None
     return record.model_copy(update={"restarts": tuple(killed), "deletion": gone})

@@ -54,9 +54,7 @@ async def multiply(stand: Stand, originals: int, count: int) -> None:
     stand.plane.kill(CONTROLLER_MANAGER)
     heart = Heartbeat("copying")
     async with connected(stand.api, BURST_CONNECTIONS) as client:
-        families = [
-            await _family(stand, client, name_of(number)) for number in (0, originals - 1)
-        ]
+        families = [await _family(stand, client, name_of(number)) for number in (0, originals - 1)]
 
         async def copy(number: int) -> None:
             await _copy(client, families[number % len(families)], name_of(number))

@@ -60,9 +60,7 @@ async def connected(api: Api, connections: int) -> AsyncIterator[Client]:
     """A client of the API server that `api` talks to."""
     connector = aiohttp.TCPConnector(limit=connections, ssl=api.tls or True)
     headers = {"User-Agent": USER_AGENT}
-    async with aiohttp.ClientSession(
-        api.server, connector=connector, headers=headers
-    ) as session:
+    async with aiohttp.ClientSession(api.server, connector=connector, headers=headers) as session:
         yield Client(session)
 
 

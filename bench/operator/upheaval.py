@@ -131,5 +131,3 @@ def _children_paths() -> tuple[str, ...]:
         f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs",
         f"/api/v1/namespaces/{NAMESPACE}/pods",
     )
-
-

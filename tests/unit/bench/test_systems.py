@@ -14,6 +14,7 @@ from bench.operator.load import BURST_CONNECTIONS, in_burst, in_open_loop
 from bench.operator.system import SYSTEMS, fill_in, load_system
 from preftrain_api.reading import read_job
 from preftrain_api.result import PrepareResult, TrainResult
+from preftrain_api.wire import WireModel
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in SYSTEMS.glob("*.yaml")))
@@ -30,7 +31,7 @@ def test_our_own_systems_are_valid_jobs_whose_pods_end_well(name: str) -> None:
     """Otherwise the operator would be measured refusing them."""
     system = load_system(name)
     read_job(system.render("b-00001", "bench"))
-    models = {"Prepare": PrepareResult, "Train": TrainResult}
+    models: dict[str, type[WireModel]] = {"Prepare": PrepareResult, "Train": TrainResult}
     for text in system.message_texts:
         message = json.loads(text)
         models[message["stage"]].parse(message)
