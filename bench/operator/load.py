@@ -31,17 +31,21 @@ class Client:
         """Send one request.
 
         Raises:
-            BenchError: the answer is an error.
+            BenchError: the answer is an error, or did not come whole.
         """
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         payload = None if body is None else json.dumps(body)
         headers = {"Content-Type": kind}
-        async with self._session.request(method, path, data=payload, headers=headers) as answer:
-            text = await answer.read()
-            if answer.status >= 400:
-                raise BenchError(f"{method} {path}: {answer.status} {text[:300]!r}")
-            found: Json = json.loads(text)
-            return found
+        request = self._session.request(method, path, data=payload, headers=headers)
+        try:
+            async with request as answer:
+                text = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise BenchError(f"{method} {path}: {type(error).__name__}: {error}") from error
+        if answer.status >= 400:
+            raise BenchError(f"{method} {path}: {answer.status} {text[:300]!r}")
+        found: Json = json.loads(text)
+        return found
 
     async def items(self, path: str) -> AsyncIterator[Json]:
         """All objects of a list, page by page."""

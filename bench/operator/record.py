@@ -37,7 +37,7 @@ class Restart(BaseModel):
 
 
 class Deletion(BaseModel):
-    """All objects were deleted with one request.
+    """All objects were deleted, one by one, as fast as answers came.
 
     Attributes:
         seconds: until neither objects nor Jobs nor pods were left.

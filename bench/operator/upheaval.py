@@ -11,7 +11,7 @@ from bench.operator.account import Account
 from bench.operator.audit import read_calls
 from bench.operator.errors import BenchError
 from bench.operator.life import NAME_LENGTH
-from bench.operator.load import BURST_CONNECTIONS, Client, connected
+from bench.operator.load import BURST_CONNECTIONS, Client, connected, in_burst
 from bench.operator.processes import memory_of, sample
 from bench.operator.record import Deletion, Restart
 from bench.operator.stand import NAMESPACE, Stand
@@ -80,7 +80,14 @@ async def delete_all(stand: Stand, objects: int) -> Deletion:
     first, began, wall = stand.sample(), time.monotonic(), time.time()
     heart = Heartbeat("deleting")
     async with connected(stand.api, BURST_CONNECTIONS) as client:
-        await client.call("DELETE", stand.path, {"propagationPolicy": "Background"})
+        names = [item["metadata"]["name"] async for item in client.items(stand.path)]
+
+        async def delete(name: str) -> None:
+            # One by one, as kubectl does: a single request for all ends with its time limit.
+            body = {"propagationPolicy": "Background"}
+            await client.call("DELETE", f"{stand.path}/{name}", body)
+
+        await in_burst(names, delete)
         paths = (stand.path, *_children_paths())
         while left := max([await _count(client, path) for path in paths]):
             heart.beat(f"{left} left")
