@@ -31,7 +31,9 @@ from bench.operator.stand import NAMESPACE, Stand
 from bench.operator.waiting import for_quiet, for_writes
 
 NAME_LENGTH: Final = len("b-00000")
-_REST_SECONDS: Final = 4.0
+_SETTLE_SECONDS: Final = 4.0
+"""Until what has just been started has come to rest."""
+_REST_SECONDS: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ async def live(stand: Stand, load: Load) -> Record:
     began, load_before = time.strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
     connections = BURST_CONNECTIONS if load.rate is None else OPEN_LOOP_CONNECTIONS
     async with connected(stand.api, connections) as client:
+        await asyncio.sleep(_SETTLE_SECONDS)
         idle_from = stand.sample()
         await asyncio.sleep(_REST_SECONDS)
         start = stand.sample()
