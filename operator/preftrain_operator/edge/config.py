@@ -72,7 +72,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.networking.error_backoffs = EndlessBackoff()
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
-    settings.watching.chunk_size = 500
+    # kopf queues a whole chunk of each kind, untrimmed.
+    settings.watching.chunk_size = 100
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.reconnect_backoff = 1

@@ -18,7 +18,8 @@ from preftrain_api.progress import MAX_PROGRESS_BYTES
 from preftrain_operator.kube.errors import KubeError, Transient, error_of
 from preftrain_operator.kube.port import Json, Kind, Page
 
-PAGE_SIZE: Final = 500
+PAGE_SIZE: Final = 100
+"""Objects of a list that are in memory whole, some 100 KiB each, before they are trimmed."""
 TIMEOUT_SECONDS: Final = 30.0
 PROXY_TIMEOUT_SECONDS: Final = 2.0
 FIELD_MANAGER: Final = "preftrain-operator"

@@ -62,6 +62,21 @@ def test_a_pod_that_is_being_deleted_is_news() -> None:
     assert len(changed) == 2
 
 
+def test_objects_share_their_keys_and_short_strings() -> None:
+    """The JSON reader makes new ones for every object, and ten thousand objects are kept."""
+    store = Store()
+    for uid in ("one", "two"):
+        text = json.dumps({**make_job(), "metadata": {**make_job()["metadata"], "uid": uid}})
+        store.put(Kind.TRAINING_JOBS, json.loads(text))
+    one, two = (store.get(Kind.TRAINING_JOBS, uid) for uid in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    assert one["spec"] == two["spec"]
+    for mine, other in zip(one["spec"], two["spec"], strict=True):
+        assert mine is other
+    assert one["spec"]["model"]["uri"] is two["spec"]["model"]["uri"]
+
+
 def test_a_resource_is_read_once_for_each_version_of_spec_and_status() -> None:
     """Another spec or status is read anew; the same one, at whatever version, is not."""
     known, job = Readings(), make_job()
