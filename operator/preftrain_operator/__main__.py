@@ -49,7 +49,7 @@ def _collect_less() -> None:
     """
     # What was imported stays; it need not be searched at all.
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(YOUNG_OBJECTS, 5, 2)
 
 
 def _serve(metrics: Metrics, port: int) -> None:

@@ -116,7 +116,7 @@ def test_kopf_copies_and_compares_nothing() -> None:
 def test_garbage_is_searched_for_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process sets it when it starts."""
     chosen: list[int] = []
-    monkeypatch.setattr(gc, "set_threshold", chosen.append)
+    monkeypatch.setattr(gc, "set_threshold", lambda *counts: chosen.extend(counts))
     monkeypatch.setattr(gc, "freeze", lambda: None)
     program._collect_less()
     assert chosen[0] > gc.get_threshold()[0]
