@@ -31,8 +31,8 @@ FAULTS: Final = (
     Entry(
         4,
         "A watch ends with an error 500 or 504 in its stream",
-        "kopf gives the watch up; the operator's process ends within seconds with one sentence, "
-        "and its successor begins with full lists.",
+        "kopf gives the watch up; the operator's process ends within two seconds with one "
+        "sentence, and its successor begins with full lists.",
         ("log `a watch ended with an error`",),
     ),
     Entry(

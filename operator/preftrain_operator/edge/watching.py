@@ -1,7 +1,7 @@
 """kopf's run from start to end: it watches, and ends with the operator or with a watch."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import kopf
 
@@ -11,6 +11,9 @@ from kopf._cogs.clients.watching import WatchingError
 
 from preftrain_operator.edge.config import configure
 from preftrain_operator.settings import Settings
+
+_WATCH_TASKS: Final = "watcher for "
+"""How kopf's tasks that watch are called."""
 
 
 class WatchEndedError(Exception):
@@ -33,8 +36,12 @@ async def watch(settings: Settings, registry: kopf.OperatorRegistry, stop: async
 
     @kopf.on.cleanup(registry=registry)
     async def end(**_: Any) -> None:
-        # kopf's own task waits for this event, and kopf would wait five seconds for that task.
+        # For whatever goes on when its own tasks have ended kopf waits five seconds: for the one
+        # that waits for this event, and for the watches beside one that failed.
         stop.set()
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith(_WATCH_TASKS):
+                task.cancel()
 
     try:
         await kopf.operator(

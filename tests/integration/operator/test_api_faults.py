@@ -5,6 +5,7 @@ its objects are those of an undisturbed life.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -149,10 +150,20 @@ def test_an_error_in_a_watch(life: Life, undisturbed: Outcome, code: int) -> Non
     life.proxy.ending = watch_error(1, code, "InternalError")
     assert live(life) == undisturbed
     eventually(lambda: life.deaths == 1, "the process has ended")
-    assert "a watch ended with an error" in life.operator.log()
+    assert seconds_between(life.operator.log(), "has failed", "a watch ended with an error") < 2
     eventually(lambda: life.operator.log().count("started with") == 2, "its successor has started")
     life.settle()
     assert outcome_of(life) == undisturbed
+
+
+def seconds_between(log: str, first: str, second: str) -> float:
+    """From the first line that has one text to the first that has the other, by their times."""
+    times = [
+        datetime.strptime(line.split(" ERROR ")[0], "%Y-%m-%d %H:%M:%S,%f")
+        for text in (first, second)
+        for line in [next(line for line in log.splitlines() if text in line)]
+    ]
+    return (times[1] - times[0]).total_seconds()
 
 
 @pytest.mark.fault(3)
