@@ -164,7 +164,8 @@ FAULTS: Final = (
     Entry(
         24,
         "A quota is used up",
-        "The condition names it; a Job that was refused is tried again every 30 seconds.",
+        "The condition names it; a Job that was refused is tried again every 30 seconds, or when "
+        "its resource is edited.",
         (Reason.QUOTA_EXCEEDED, Reason.ADMISSION_REJECTED),
     ),
     Entry(
@@ -236,7 +237,8 @@ FAULTS: Final = (
         36,
         "Somebody deletes or edits a Job or a pod",
         "A pod that is gone is replaced uncounted; a Job that is gone, or whose owner reference "
-        "was taken away, is a counted attempt; one without labels stays the current one.",
+        "was taken away, is a counted attempt; what has lost its labels stays the run's, and is "
+        "looked at by its name every ten seconds.",
         (Reason.JOB_DELETED, Reason.NAME_TAKEN),
     ),
     Entry(

@@ -95,6 +95,20 @@ def test_what_is_gone_owes_nothing() -> None:
     echo.told(UID, 9)
 
 
+@pytest.mark.fault(36)
+def test_what_no_watch_can_tell_is_not_owed() -> None:
+    """A Job whose labels somebody took away would otherwise look like a dead watch."""
+    parts = Parts()
+    store = Store(echo=parts.echo)
+    child = versioned(make_child(), 5)
+    store.put(Kind.JOBS, child)
+    child["metadata"]["labels"] = {}
+    store.remove(Kind.JOBS, versioned(child, 6))
+    assert store.put(Kind.JOBS, versioned(child, 6), by_name=True)
+    parts.now = MAX_ECHO_SECONDS + 2
+    assert parts.fault() is None
+
+
 @pytest.mark.parametrize(
     ("events", "relists"),
     [
