@@ -116,10 +116,10 @@ FAULTS: Final = (
     Entry(
         17,
         "Credentials expire during a long run",
-        "",
+        "A mounted key or token that is refused is read again, and the run goes on with what a "
+        "rotation has put there; where there is nothing new the pod ends and names the Secret.",
+        (Reason.OBJECT_STORE_UNAVAILABLE, ExitCode.OBJECT_STORE_UNAVAILABLE),
         trainer=True,
-        out_of_scope="It is the trainer's: its credentials are read and refreshed by the storage "
-        "client, which no test of the operator reaches.",
     ),
     Entry(
         18,
@@ -138,10 +138,15 @@ FAULTS: Final = (
     Entry(
         20,
         "A disk is full",
-        "",
+        "The message names the folder, what is free and what is needed; nothing half-written is "
+        "visible. A download that does not fit is not begun.",
+        (
+            Reason.OBJECT_STORE_UNAVAILABLE,
+            ExitCode.OBJECT_STORE_UNAVAILABLE,
+            Reason.INTERNAL_ERROR,
+            ExitCode.INTERNAL,
+        ),
         trainer=True,
-        out_of_scope="It is the trainer's: it writes to the pod's disks, and the operator only "
-        "reads the exit code.",
     ),
     Entry(
         21,
