@@ -30,10 +30,10 @@ FAULTS: Final = (
     ),
     Entry(
         4,
-        "A watch ends with an error 500 or 504 in its stream",
+        "A watch ends with an error 500 or 504 in its stream, or is refused with 401",
         "kopf gives the watch up; the operator's process ends within two seconds with one "
         "sentence, and its successor begins with full lists.",
-        ("log `a watch ended with an error`",),
+        ("log `a watch ended`",),
     ),
     Entry(
         5,

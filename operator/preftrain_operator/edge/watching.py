@@ -25,7 +25,7 @@ async def watch(settings: Settings, registry: kopf.OperatorRegistry, stop: async
 
     Raises:
         WatchEndedError: the API server answered a watch with an error that kopf does not go
-            on from.
+            on from, or refused the credentials and there are no others.
     """
     kopf_settings = kopf.OperatorSettings()
     configure(kopf_settings)
@@ -55,4 +55,9 @@ async def watch(settings: Settings, registry: kopf.OperatorRegistry, stop: async
         raise WatchEndedError(
             f"a watch ended with an error, and the process with it, so that its successor begins "
             f"with fresh lists: {error}"
+        ) from error
+    except kopf.LoginError as error:
+        raise WatchEndedError(
+            "a watch ended because the API server refuses the operator's credentials, and the "
+            "process with it, so that its successor reads them anew"
         ) from error
