@@ -11,8 +11,6 @@ from typing import Literal
 
 from preftrain_api.manifest import Manifest
 
-__all__ = ["ListedFile", "PublishedError", "adapter_folder", "fetch", "inspect", "read_manifest"]
-
 MANIFEST = "manifest.json"
 State = Literal["verified", "missing", "wrong size", "wrong sha256", "unlisted"]
 
