@@ -1,4 +1,6 @@
-"""Two operators work at once on the same jobs, without a lease, and do no harm."""
+"""Two operators work at once on the same jobs, without a Lease, and do no harm; with one, the
+second stands by.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,13 @@ SCRIPTS: tuple[Script, ...] = (plain, with_lost_job, with_suspension) if FULL el
 
 
 @contextmanager
-def pair(server: ApiServer, namespace: str, folder: Path) -> Iterator[tuple[Life, Life]]:
+def pair(
+    server: ApiServer, namespace: str, folder: Path, settings: dict[str, str] | None = None
+) -> Iterator[tuple[Life, Life]]:
     """One namespace, two operators, each behind a proxy of its own."""
     with ExitStack() as stack:
-        first = stack.enter_context(living(server, namespace, folder / "first"))
-        second = stack.enter_context(living(server, namespace, folder / "second"))
+        first = stack.enter_context(living(server, namespace, folder / "first", settings))
+        second = stack.enter_context(living(server, namespace, folder / "second", settings))
         yield first, second
 
 
@@ -110,3 +114,25 @@ def test_the_late_write_of_an_operator_that_was_left_behind(
         )
         first.settle()
         assert first.jobs.status("run") == done
+
+
+@pytest.mark.fault(1, 29)
+def test_a_leader_that_is_killed_is_followed(
+    crd_installed: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    """The one that stands by writes nothing, and goes on when the Lease has run out."""
+    lease = {"LEASE_NAMESPACE": namespace, "LEASE_NAME": "preftrain"}
+    with pair(crd_installed, namespace, tmp_path, lease) as (first, second):
+        first.operator.start()
+        eventually(lambda: " leads" in first.operator.log(), "the first one leads")
+        second.operator.start()
+        first.jobs.create("run", make_spec(dataset=SKIP))
+        pod = first.kubelet.run(first.kubelet.pending("train"))
+        first.jobs.wait("run", "Running", reason="Training")
+        assert second.proxy.arrived == []
+        first.restarts = False
+        first.operator.kill()
+        first.kubelet.end(pod, 0, TRAINED)
+        eventually(lambda: " leads" in second.operator.log(), "the second one leads", 60)
+        second.jobs.wait("run", "Succeeded")
+        assert second.created_jobs() == ["run-r1-1"]
