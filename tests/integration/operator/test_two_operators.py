@@ -4,11 +4,14 @@ second stands by.
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 import pytest
 
@@ -31,6 +34,7 @@ from support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
+Alone: TypeAlias = Callable[[Script], tuple[Outcome, list[str]]]
 SCRIPTS: tuple[Script, ...] = (plain, with_lost_job, with_suspension) if FULL else (plain,)
 
 
@@ -54,17 +58,33 @@ def jitter(life: Life, seed: int) -> None:
     ]
 
 
+@pytest.fixture(scope="module")
+def alone(crd_installed: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Alone:
+    """What one operator leaves and writes, played once a script."""
+
+    @functools.cache
+    def lived(script: Script) -> tuple[Outcome, list[str]]:
+        name = f"alone-{uuid.uuid4().hex[:12]}"
+        crd_installed.api().call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        with living(crd_installed, name, tmp_path_factory.mktemp("alone")) as life:
+            return play(script, life), sorted(life.proxy.writes)
+
+    return lived
+
+
 @pytest.mark.fault(29)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
 def test_the_end_is_that_of_one_operator(
-    crd_installed: ApiServer, namespace: str, tmp_path: Path, script: Script, seed: int
+    crd_installed: ApiServer,
+    namespace: str,
+    tmp_path: Path,
+    alone: Alone,
+    script: Script,
+    seed: int,
 ) -> None:
     """Same status, same Jobs, each made once, each Event once; together no write more."""
-    alone_in = f"alone-{namespace}"[:63]
-    crd_installed.api().call("POST", "/api/v1/namespaces", {"metadata": {"name": alone_in}})
-    with living(crd_installed, alone_in, tmp_path / "alone") as alone:
-        expected, usual = play(script, alone), sorted(alone.proxy.writes)
+    expected, usual = alone(script)
     with pair(crd_installed, namespace, tmp_path) as (first, second):
         jitter(first, seed)
         jitter(second, seed + 1000)
