@@ -70,4 +70,3 @@ def test_a_run_that_shows_every_number_passes(tmp_path: Path) -> None:
     """And so does one of which it is not asked."""
     assert run(tmp_path, marked(), "--every-number").returncode == 0
     assert run(tmp_path, marked(case=30)).returncode == 0
-    assert run(tmp_path, marked(case=30), "--every-number").returncode != 0
