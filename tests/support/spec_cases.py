@@ -451,7 +451,9 @@ RULE_CASES: tuple[Case, ...] = (
         compute__resources={"limits": {"cpu/": 1}},
     ),
     accepts("environment", compute__env=[{"name": "NCCL_DEBUG", "value": "INFO"}]),
-    accepts("private authority", compute__env=[{"name": "AWS_CA_BUNDLE", "value": "/cache/ca.pem"}]),
+    accepts(
+        "private authority", compute__env=[{"name": "AWS_CA_BUNDLE", "value": "/cache/ca.pem"}]
+    ),
     refuses(
         "reserved environment",
         "spec.compute.env",
