@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from preftrain_api.reasons import Reason
 from preftrain_operator.edge.metrics import Metrics
@@ -15,12 +16,15 @@ from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.store import Store
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.metrics import TrainerMetrics
-from support.chart import CHART, Json, only, rendered
+from support.chart import Json, only, rendered
+from support.pages import ROOT, blocks, inline_code
 from support.promtool import promtool
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-PAGE = CHART.parents[1] / "docs" / "how-to" / "on-call.md"
+PAGE = ROOT / "docs" / "how-to" / "on-call.md"
+MONITORING = ROOT / "docs" / "how-to" / "monitoring.md"
+QUERY_STARTS = ("preftrain_", "max", "sum", "histogram_quantile", "increase", "rate")
 ENABLED: Json = {"metrics": {"prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}}}
 OPERATOR = 'namespace="preftrain-system",job="preftrain-metrics"'
 TRAINING = 'namespace="team-a",pod="qwen-r1-1-x"'
@@ -76,7 +80,11 @@ async def test_every_query_asks_for_series_that_exist() -> None:
     """A renamed metric would leave an alert that never fires and a panel that stays empty."""
     asked = {
         name
-        for text in (*(alert["expr"] for alert in alerts()), *dashboard_expressions())
+        for text in (
+            *(alert["expr"] for alert in alerts()),
+            *dashboard_expressions(),
+            *inline_code(MONITORING),
+        )
         for name in re.findall(r"preftrain_\w+", text)
     }
     assert asked <= await exposed()
@@ -108,6 +116,25 @@ def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
     ]
     group = {"groups": [{"name": "dashboard", "rules": rules}]}
     promtool("check", "rules", content=group, folder=tmp_path)
+
+
+def test_the_scrape_configuration_shown_is_one(tmp_path: Path) -> None:
+    """For who runs Prometheus without its operator. Builds of distributions leave out the discovery
+    of pods, so that part is not tried.
+    """
+    (shown,) = (yaml.safe_load(text) for _, text in blocks(MONITORING, "yaml") if "scrape_" in text)
+    for job in shown["scrape_configs"]:
+        assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    promtool("check", "config", content=shown, folder=tmp_path)
+
+
+def test_the_queries_shown_are_some(tmp_path: Path) -> None:
+    """They parse, and there are such series."""
+    queries = [code for code in inline_code(MONITORING) if code.startswith(QUERY_STARTS)]
+    assert len(queries) > 5
+    rules = [{"record": f"query:{n}", "expr": text} for n, text in enumerate(queries)]
+    content = {"groups": [{"name": "shown", "rules": rules}]}
+    promtool("check", "rules", content=content, folder=tmp_path)
 
 
 def test_alerts_follow_the_release() -> None:
