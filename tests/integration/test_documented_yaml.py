@@ -16,7 +16,6 @@ from preftrain_trainer.job_file import read_job
 from support.chart import CHART, Json, rendered
 from support.control_plane import ApiServer
 from support.pages import ROOT, blocks, name_of, pages
-from support.spec_cases import MINIMAL
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -26,6 +25,12 @@ OTHERS = {
     "scrape_configs": "scrape",
 }
 """First keys of what neither is a job nor the chart's."""
+MINIMAL: Json = {
+    "model": {"uri": "hf://acme/model"},
+    "dataset": {"uri": "s3://data/pairs.jsonl"},
+    "method": {"type": "DPO"},
+    "output": {"uri": "s3://adapters/team-a"},
+}
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
