@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from preftrain_api.spec import DatasetSpec, PreferenceTrainingJobSpec
 from preftrain_trainer.job_file import read_job
 from support.chart import CHART, Json, rendered
 from support.control_plane import ApiServer
-from support.pages import ROOT, blocks, name_of, pages
+from support.pages import ROOT, blocks, commands, name_of, pages
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -116,6 +118,21 @@ def test_the_chart_takes_all_values_shown() -> None:
     assert len(values) > 1
     for content in values:
         assert rendered(content)
+
+
+def test_the_chart_takes_every_helm_command_shown() -> None:
+    """With the values that it sets, and those alone."""
+    shown_words = [
+        shlex.split(command)
+        for page in pages()
+        for command in commands(page)
+        if command.startswith(("helm install", "helm upgrade"))
+    ]
+    assert len(shown_words) > 2
+    for words in shown_words:
+        given = [word for pair in pairwise(words) if pair[0] == "--set" for word in pair]
+        assert words[3] == "charts/preftrain"
+        assert rendered({}, *given)
 
 
 def test_jobs_for_a_workstation_are_read_by_the_command_line() -> None:
