@@ -39,7 +39,7 @@ def load(source: Source, spec: PreferenceTrainingJobSpec, scratch: Path) -> Load
         )
     rules = _rules(dataset)
     tally = Tally(filtered=[Count() for _ in rules])
-    reader = Reader(source, dataset, tally, rules)
+    reader = Reader(source, dataset, scratch, tally, rules)
     spill = Spill(scratch, (spec.training or TrainingSpec()).seed)
 
     train = _cleaned(_read(reader, spill, dataset.split or "train"), spill, tally)

@@ -9,7 +9,8 @@ from typing import Final
 from preftrain_api.spec import DatasetSpec
 from preftrain_trainer.data.filters.texts import Drops
 from preftrain_trainer.data.pairs import Example, Kind, PreferencePair
-from preftrain_trainer.data.rows import Row, read_rows
+from preftrain_trainer.data.row import Row
+from preftrain_trainer.data.rows import read_rows
 from preftrain_trainer.data.shapes.left_out import LeftOut
 from preftrain_trainer.data.shapes.registry import reading_of
 from preftrain_trainer.data.shapes.shape import Reading, ScoredAnswer
@@ -36,6 +37,7 @@ class Reader:
     Attributes:
         source: where the files are.
         dataset: the resolved spec of the data.
+        scratch: folder for what has to be unpacked.
         tally: counts what is left out.
         rules: filters, in order.
         readings: how the files were read, each way once.
@@ -43,6 +45,7 @@ class Reader:
 
     source: Source
     dataset: DatasetSpec
+    scratch: Path
     tally: Tally
     rules: Sequence[Drops] = ()
     readings: list[Reading] = field(default_factory=list)
@@ -104,7 +107,7 @@ class Reader:
             yield folder / name, name
 
     def _read_file(self, path: Path, name: str) -> Iterator[Placed]:
-        rows = read_rows(path, name)
+        rows = read_rows(path, name, self.scratch)
         first = list(itertools.islice(rows, _LOOK_AHEAD))
         reading = self._reading(first, name)
         rated: list[ScoredAnswer] = []
