@@ -148,6 +148,7 @@ def _judged(
         conversational=loaded.conversational,
         digest=loaded.digest,
         report=found.summary(),
+        scratch=workspace.data,
     )
 
 

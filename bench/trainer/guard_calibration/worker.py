@@ -221,7 +221,7 @@ def _tokenized(
 ) -> Sequence[TokenizedPair]:
     length = spec.training.max_length if spec.training else 0
     tokenization = tokenization_of(model.tokenizer, model.end_marks, length, spec.dataset)
-    return tokenization.tokenize(as_pairs(pairs), conversational).pairs
+    return tuple(tokenization.tokenize(as_pairs(pairs), conversational).examples)
 
 
 def _spec(orders: Orders, run: PlannedRun) -> PreferenceTrainingJobSpec:

@@ -35,7 +35,7 @@ def test_a_few_prompts_that_are_too_long_are_left_out() -> None:
     """The finding counts them and names the first row."""
     done = tokenization().tokenize(pairs(1, 19), conversational=False)
 
-    assert len(done.pairs) == 19
+    assert len(done.examples) == 19
     (finding,) = done.findings
     assert (finding.name, finding.count) == ("promptTooLong", 1)
     assert "first in row 1" in finding.message
@@ -54,7 +54,9 @@ def test_more_than_the_default_share_is_refused_unless_only_warned_of() -> None:
     with pytest.raises(DataRefused, match="5 of 20 pairs"):
         tokenization().tokenize(pairs(5, 15), conversational=False)
 
-    assert len(tokenization(policy="Warn").tokenize(pairs(5, 15), conversational=False).pairs) == 15
+    assert (
+        len(tokenization(policy="Warn").tokenize(pairs(5, 15), conversational=False).examples) == 15
+    )
 
 
 def labelled(*prompts: str) -> list[LabelledAnswer]:
@@ -69,10 +71,10 @@ def test_labelled_answers_keep_their_labels_and_rows() -> None:
     lenient = tokenization(policy="Warn")
     done = lenient.tokenize_answers(labelled("one", "far too long a prompt", "two", "six"), False)
 
-    assert [answer.desirable for answer in done.answers] == [False, False, True]
-    assert done.rows == (1, 3, 4)
-    assert done.answers[0].answer == (*map(ord, "yes"), END)
-    assert done.answers[0].length == 7
+    assert [answer.desirable for answer in done.examples] == [False, False, True]
+    assert tuple(done.rows) == (1, 3, 4)
+    assert done.examples[0].answer == (*map(ord, "yes"), END)
+    assert done.examples[0].length == 7
     assert done.findings[0].message.startswith("1 of 4 answers have a prompt of 10 tokens")
 
 
@@ -81,8 +83,8 @@ def test_answers_of_one_row_keep_their_own_labels() -> None:
     one_row = [LabelledAnswer(7, "one", "yes", True), LabelledAnswer(7, "two", "no", False)]
     done = tokenization().tokenize_answers(one_row, False)
 
-    assert [answer.desirable for answer in done.answers] == [True, False]
-    assert done.rows == (7, 7)
+    assert [answer.desirable for answer in done.examples] == [True, False]
+    assert tuple(done.rows) == (7, 7)
 
 
 def test_no_usable_answer_is_refused() -> None:
@@ -93,7 +95,7 @@ def test_no_usable_answer_is_refused() -> None:
 
 def test_a_pair_is_two_labelled_answers() -> None:
     """The chosen one is the desirable one."""
-    (pair,) = tokenization().tokenize(pairs(0, 1), conversational=False).pairs
+    (pair,) = tokenization().tokenize(pairs(0, 1), conversational=False).examples
     good, bad = pair.answers()
     assert (good.desirable, bad.desirable) == (True, False)
     assert (good.answer, bad.answer) == (pair.chosen, pair.rejected)

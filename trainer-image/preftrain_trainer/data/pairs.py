@@ -5,6 +5,7 @@ Plain data without torch; `data` makes them, fit, training and evaluation take t
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypedDict, TypeVar, overload
 
 from preftrain_api.report import DataReport
@@ -111,6 +112,8 @@ class PreparedData:
     report: DataReport
     kind: Kind = "Paired"
     """Holds for every example too."""
+    scratch: Path | None = None
+    """Folder for what is made of them and need not fit memory."""
 
 
 def as_pairs(examples: Sequence[Example]) -> Sequence[PreferencePair]:

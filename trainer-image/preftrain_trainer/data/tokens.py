@@ -5,16 +5,20 @@ one: a prompt is one turn of the user. A prompt must be the exact beginning of p
 answer, and every answer must end with an end mark, or the model never learns to stop.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from preftrain_api.report import Finding
 from preftrain_api.spec import DatasetSpec
 from preftrain_api.spec.audit import AuditSpec, AuditThresholds
+from preftrain_trainer.data.lazy import Lazy
 from preftrain_trainer.data.pairs import Example, LabelledAnswer, Message, PreferencePair, Text
 from preftrain_trainer.data.tally import MALFORMED_SHARE
+from preftrain_trainer.data.token_spill import Ids, TokenSpill
 from preftrain_trainer.errors import DataRefused, ModelUnavailable
 
 Rendering = Literal["ChatTemplate", "PlainText"]
@@ -33,8 +37,8 @@ _CHUNK: Final = 256
 class TokenizedAnswer:
     """A labelled answer in token ids, before it is cut to the longest length."""
 
-    prompt: tuple[int, ...]
-    answer: tuple[int, ...]
+    prompt: Ids
+    answer: Ids
     desirable: bool
 
     @property
@@ -47,9 +51,9 @@ class TokenizedAnswer:
 class TokenizedPair:
     """A pair in token ids, before it is cut to the longest length."""
 
-    prompt: tuple[int, ...]
-    chosen: tuple[int, ...]
-    rejected: tuple[int, ...]
+    prompt: Ids
+    chosen: Ids
+    rejected: Ids
 
     @property
     def length(self) -> int:
@@ -64,24 +68,19 @@ class TokenizedPair:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenized:
-    """Pairs that can be trained on, and what was left out."""
-
-    pairs: tuple[TokenizedPair, ...]
-    rows: tuple[int, ...]
-    """Number of each pair's row in the source."""
-    rendering: Rendering
-    findings: tuple[Finding, ...]
+TokenizedExample = TypeVar("TokenizedExample", TokenizedPair, TokenizedAnswer)
 
 
 @dataclass(frozen=True, slots=True)
-class TokenizedAnswers:
-    """Labelled answers that can be trained on, and what was left out."""
+class Tokenized(Generic[TokenizedExample]):
+    """Examples that can be trained on, and what was left out.
 
-    answers: tuple[TokenizedAnswer, ...]
-    rows: tuple[int, ...]
-    """Number of each answer's row in the source."""
+    The ids lie on disk, so that each access reads.
+    """
+
+    examples: Sequence[TokenizedExample]
+    rows: Sequence[int]
+    """Number of each example's row in the source; several may come from one."""
     rendering: Rendering
     findings: tuple[Finding, ...]
 
@@ -95,12 +94,14 @@ class Tokenization:
         end_marks: ids of which one must end every answer.
         max_length: tokens of prompt and answer together.
         audit: policy and thresholds.
+        scratch: folder in which ids are kept; None for the system's folder for such files.
     """
 
     tokenizer: Any
     end_marks: frozenset[int]
     max_length: int
     audit: AuditSpec = field(default_factory=AuditSpec)
+    scratch: Path | None = None
 
     @property
     def has_template(self) -> bool:
@@ -127,56 +128,53 @@ class Tokenization:
         pairs: Sequence[PreferencePair],
         conversational: bool,
         between: Callable[[], None] = lambda: None,
-    ) -> Tokenized:
+    ) -> Tokenized[TokenizedPair]:
         """Token ids of `pairs`; `between` is called every few hundred pairs.
 
         Raises:
             ModelUnavailable: the chat template is missing or cannot be trained with.
             DataRefused: too many pairs cannot be used at this length.
         """
-        sieve, rendering = self._sift(pairs, conversational, between)
-        return Tokenized(
-            tuple(TokenizedPair(prompt, *answers) for prompt, answers in sieve.kept),
-            tuple(sieve.rows),
-            rendering,
-            tuple(self._judge(sieve, len(pairs), "pairs")),
-        )
+        sieve, rendering = self._sift(pairs, 2, conversational, between)
+        findings = tuple(self._judge(sieve, len(pairs), "pairs"))
+        kept = Lazy(len(sieve.kept), lambda position: TokenizedPair(*sieve.kept.read(position)))
+        return Tokenized(kept, sieve.rows, rendering, findings)
 
     def tokenize_answers(
         self,
         answers: Sequence[LabelledAnswer],
         conversational: bool,
         between: Callable[[], None] = lambda: None,
-    ) -> TokenizedAnswers:
+    ) -> Tokenized[TokenizedAnswer]:
         """Token ids of labelled `answers`; otherwise like `tokenize`.
 
         Raises:
             ModelUnavailable: the chat template is missing or cannot be trained with.
             DataRefused: too many answers cannot be used at this length.
         """
-        sieve, rendering = self._sift(answers, conversational, between)
-        return TokenizedAnswers(
-            tuple(
-                TokenizedAnswer(prompt, answer, answers[position].desirable)
-                for position, (prompt, (answer,)) in zip(sieve.positions, sieve.kept, strict=True)
-            ),
-            tuple(sieve.rows),
-            rendering,
-            tuple(self._judge(sieve, len(answers), "answers")),
-        )
+        sieve, rendering = self._sift(answers, 1, conversational, between)
+        findings = tuple(self._judge(sieve, len(answers), "answers"))
+
+        def kept(position: int) -> TokenizedAnswer:
+            prompt, answer = sieve.kept.read(position)
+            return TokenizedAnswer(prompt, answer, bool(sieve.labels[position]))
+
+        return Tokenized(Lazy(len(sieve.kept), kept), sieve.rows, rendering, findings)
 
     def _sift(
-        self, examples: Sequence[Example], conversational: bool, between: Callable[[], None]
+        self,
+        examples: Sequence[Example],
+        answers: int,
+        conversational: bool,
+        between: Callable[[], None],
     ) -> tuple["_Sieve", Rendering]:
         rendering = self.rendering(conversational)
         render = self._conversations if rendering == "ChatTemplate" else self._plain
-        sieve = _Sieve(self.max_length, self.end_marks)
-        position = 0
+        sieve = _Sieve(self.max_length, self.end_marks, TokenSpill(self.scratch, 1 + answers))
         for chunk in _chunks(examples, _CHUNK):
             between()
             for example, rendered in zip(chunk, render(chunk), strict=True):
-                sieve.put(position, example.row, rendered)
-                position += 1
+                sieve.put(example, rendered)
         return sieve, rendering
 
     def _judge(self, sieve: "_Sieve", rows: int, kind: str) -> Iterator[Finding]:
@@ -207,7 +205,7 @@ class Tokenization:
                 message=f"{message} and were left out",
                 count=len(found),
             )
-        if rows and not sieve.kept:
+        if rows and not len(sieve.kept):
             raise DataRefused(f"none of the {kind} is left; see the findings of the data report")
 
     def _conversations(self, chunk: Sequence[Example]) -> Iterator["_Rendered"]:
@@ -243,10 +241,15 @@ class Tokenization:
 
 
 def tokenization_of(
-    tokenizer: Any, end_marks: Iterable[int], max_length: int, dataset: DatasetSpec
+    tokenizer: Any,
+    end_marks: Iterable[int],
+    max_length: int,
+    dataset: DatasetSpec,
+    scratch: Path | None = None,
 ) -> Tokenization:
     """The tokenization of a run."""
-    return Tokenization(tokenizer, frozenset(end_marks), max_length, dataset.audit or AuditSpec())
+    audit = dataset.audit or AuditSpec()
+    return Tokenization(tokenizer, frozenset(end_marks), max_length, audit, scratch)
 
 
 def as_conversation(pair: PreferencePair) -> tuple[list[Any], list[Any], list[Any]]:
@@ -261,7 +264,7 @@ def answer_as_conversation(answer: LabelledAnswer) -> tuple[list[Any], list[Any]
     return prompt, turns
 
 
-_Rendered = tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]
+_Rendered = tuple[Ids, tuple[Ids, ...]]
 """Token ids of a prompt and of its one or two answers."""
 
 
@@ -317,27 +320,26 @@ _SAME_WHEN_CUT: Final = _Problem(
 class _Sieve:
     """Keeps usable examples and the row numbers of the others, by problem."""
 
-    def __init__(self, max_length: int, end_marks: frozenset[int]) -> None:
-        self.kept: list[_Rendered] = []
-        self.rows: list[int] = []
-        self.positions: list[int] = []
-        """Of the kept ones among all; several examples may come from one row."""
+    def __init__(self, max_length: int, end_marks: frozenset[int], kept: TokenSpill) -> None:
+        self.kept = kept
+        self.rows = array("Q")
+        self.labels = bytearray()
+        """Whether each kept example is a good answer; a pair has one."""
         self.dropped: dict[str, list[int]] = {}
         self._max_length = max_length
         self._end_marks = end_marks
 
-    def put(self, position: int, row: int, rendered: _Rendered) -> None:
+    def put(self, example: Example, rendered: _Rendered) -> None:
         problem = self._problem(*rendered)
         if problem is None:
-            self.kept.append(rendered)
-            self.rows.append(row)
-            self.positions.append(position)
+            prompt, answers = rendered
+            self.kept.append((prompt, *answers))
+            self.rows.append(example.row)
+            self.labels.append(isinstance(example, PreferencePair) or example.desirable)
         else:
-            self.dropped.setdefault(problem.name, []).append(row)
+            self.dropped.setdefault(problem.name, []).append(example.row)
 
-    def _problem(
-        self, prompt: tuple[int, ...], answers: tuple[tuple[int, ...], ...]
-    ) -> _Problem | None:
+    def _problem(self, prompt: Ids, answers: tuple[Ids, ...]) -> _Problem | None:
         if not all(answers):
             return _BROKEN_PREFIX
         if not all(self._end_marks.intersection(answer[-_END_WINDOW:]) for answer in answers):
