@@ -4,7 +4,7 @@ Plain data without torch; `data` makes them, fit, training and evaluation take t
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict, TypeVar, overload
 
@@ -32,6 +32,8 @@ class PreferencePair:
     prompt: Text
     chosen: Text
     rejected: Text
+    models: tuple[str, str] | None = field(default=None, compare=False)
+    """Which models wrote the two answers, where the set says; known while it is read."""
 
     @property
     def is_conversational(self) -> bool:

@@ -71,11 +71,10 @@ class Reader:
             for path, name in self._files(split)
             for item in self._distinct(self._read_file(path, name))
         )
-        if not self.rules:
-            yield from (example for example, _ in placed)
-            return
-        while chunk := list(itertools.islice(placed, _CHUNK)):
-            yield from self._kept(chunk)
+        for example in self._kept(placed):
+            if isinstance(example, PreferencePair) and example.models is not None:
+                self.tally.authors.note(*example.models)
+            yield example
 
     def _files(self, split: str) -> Iterator[tuple[Path, str]]:
         files = {file.name: file for file in self.source.files()}
@@ -163,7 +162,13 @@ class Reader:
             else:
                 yield example, where
 
-    def _kept(self, chunk: list[Placed]) -> Iterator[Example]:
+    def _kept(self, placed: Iterator[Placed]) -> Iterator[Example]:
+        if not self.rules:
+            return (example for example, _ in placed)
+        chunks = iter(lambda: list(itertools.islice(placed, _CHUNK)), [])
+        return (example for chunk in chunks for example in self._kept_of(chunk))
+
+    def _kept_of(self, chunk: list[Placed]) -> Iterator[Example]:
         left = list(range(len(chunk)))
         dropped: dict[int, int] = {}
         for rule, drops in enumerate(self.rules):
