@@ -61,6 +61,8 @@ def _explain(error: Exception | StopNow) -> tuple[int, str]:
         _log.error("unexpected error", exc_info=error)
         code = ExitCode.INTERNAL
         sentence = f"unexpected {type(error).__name__}: {error}; the log holds the traceback"
+    # Names and values of others may hold what no JSON can.
+    sentence = sentence.encode(errors="backslashreplace").decode()
     print(f"preftrain: {sentence}", file=sys.stderr)
     return code, sentence
 

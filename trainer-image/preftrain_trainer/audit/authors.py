@@ -28,9 +28,11 @@ def measures(loaded: LoadedData) -> Iterator[Measure]:
         yield Measure(ONE_MODEL_CHOSEN, 0, 0, not_checked="the data do not say which model wrote")
         return
     ((name, count),) = authors.preferred.most_common(1) or [("", 0)]
+    # A name out of the data may hold what no JSON can.
+    shown = name[:_NAME_CHARACTERS].encode(errors="backslashreplace").decode()
     statement = (
         f"{count} of {authors.pairs} pairs ({count / authors.pairs:.1%}) have a chosen answer of "
-        f"{name[:_NAME_CHARACTERS]} and a rejected one of another model"
+        f"{shown} and a rejected one of another model"
         if count
         else None
     )

@@ -1,12 +1,13 @@
 """Rows out of JSON: one object a line, a list of objects, or an object around such a list."""
 
 from collections.abc import Iterator
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from preftrain_trainer.data.json_text import BrokenJson, Decoded, JsonDecoder, JsonStream
 from preftrain_trainer.data.row import ROW_CHARACTERS, TOO_LONG, Row
 from preftrain_trainer.errors import DataRefused
 
+_KEYS_SHOWN: Final = 5
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -47,7 +48,9 @@ def json_document(stream: IO[bytes], name: str) -> Iterator[Row]:
     if is_lines:
         yield from json_lines(stream, name)
     elif table is None:
-        yield _row(JsonStream(stream, ROW_CHARACTERS).value(), f"{name} row 1")
+        row = _row(JsonStream(stream, ROW_CHARACTERS).value(), f"{name} row 1")
+        _require_row(row.values, name)
+        yield row
     else:
         yield from _inside(JsonStream(stream, ROW_CHARACTERS), table, name)
 
@@ -66,6 +69,10 @@ def _row(found: Decoded, where: str) -> Row:
         return Row(where, {}, "not a JSON object")
     if found.doubled is not None:
         return Row(where, {}, f"has the key {found.doubled!r} twice")
+    try:
+        "".join(found.value).encode()
+    except UnicodeEncodeError:
+        return Row(where, {}, "has a key that is not valid Unicode")
     return Row(where, found.value)
 
 
@@ -102,6 +109,34 @@ def _outline(text: JsonStream, name: str) -> tuple[str | None, bool]:
         raise _refused(name, 0, error) from error
     is_row = len(tables) != 1 or "chosen" in keys
     return (None if is_row else tables[0]), follows
+
+
+def _require_row(values: dict[str, Any], name: str) -> None:
+    """Refuse an object that holds all rows, in another form than a list of them."""
+    if len(values) < 2:
+        return
+    if all(isinstance(value, dict) or _is_list_of_plain(value) for value in values.values()):
+        raise DataRefused(
+            f"{name} is one object that holds columns ({_shown(values)}); write a list of rows "
+            "(pandas: orient='records')"
+        )
+    if "chosen" not in values and all(map(_is_list_of_objects, values.values())):
+        raise DataRefused(
+            f"{name} is one object that holds several lists of rows ({_shown(values)}); write each "
+            "to a file of its own, named after the split"
+        )
+
+
+def _is_list_of_plain(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(item, dict) for item in value)
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _shown(values: dict[str, Any]) -> str:
+    return ", ".join(list(values)[:_KEYS_SHOWN])
 
 
 def _all_objects(text: JsonStream) -> bool:

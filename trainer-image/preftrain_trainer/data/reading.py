@@ -26,6 +26,8 @@ _LOOK_AHEAD: Final = 100
 _CHUNK: Final = 512
 """Examples that a filter looks at together."""
 
+_ONE_A_LINE: Final = ": one JSON object a line, in UTF-8; a list of objects is called .json"
+
 Placed = tuple[Example, str]
 """An example, and the file and line that it comes from."""
 
@@ -97,6 +99,8 @@ class Reader:
         if not selected:
             there = sorted(name for name in files if is_data_file(name))
             found = f"its data files are {', '.join(there[:5])}" if there else f"it has no {forms}"
+            if any(name.endswith(".arrow") for name in files):
+                found += " but a saved state of the library datasets, which to_parquet() exports"
             raise DataRefused(
                 f"dataset.uri {uri} has no file of the split {split}; {found}; "
                 "correct dataset.split, dataset.evalSplit or dataset.uri"
@@ -137,8 +141,9 @@ class Reader:
         readable = [row.values for row in first if row.problem is None]
         if not readable:
             raise DataRefused(
-                f"{first[0].where}: {first[0].problem}; none of the first {len(first)} rows of "
-                f"{name} can be read; check that its form is what its name says"
+                f"{first[0].where}: {first[0].problem}; none of the rows looked at "
+                f"({len(first)}) can be read; check that the form of {name} is what its name says"
+                f"{_form(name)}"
             )
         reading = reading_of(Table.of(readable, self.dataset.columns), self.dataset, name)
         self.readings.append(reading)
@@ -179,3 +184,8 @@ class Reader:
             self.tally.drop_by_rule(dropped[index], chunk[index][1])
         for index in left:
             yield chunk[index][0]
+
+
+def _form(name: str) -> str:
+    is_lines = Path(name.removesuffix(".gz")).suffix in (".jsonl", ".ndjson")
+    return _ONE_A_LINE if is_lines else ""

@@ -9,13 +9,15 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from preftrain_trainer.data.json_rows import json_document, json_lines
 from preftrain_trainer.data.row import Row
 from preftrain_trainer.data.table_rows import csv_rows, parquet_rows
 from preftrain_trainer.disk import FULL
 from preftrain_trainer.errors import DataRefused
+
+_POINTER: Final = b"version https://git-lfs"
 
 
 def read_rows(path: Path, name: str, scratch: Path) -> Iterator[Row]:
@@ -29,6 +31,7 @@ def read_rows(path: Path, name: str, scratch: Path) -> Iterator[Row]:
     try:
         if path.stat().st_size == 0:
             raise DataRefused(f"{name} is empty; the upload may have been cut off")
+        _require_content(path, name)
         with _opened(path, name) as stream:
             for row in _rows(stream, name, scratch):
                 count += 1
@@ -41,6 +44,15 @@ def read_rows(path: Path, name: str, scratch: Path) -> Iterator[Row]:
         raise DataRefused(f"{name} cannot be read: {error.strerror or error}") from error
     if not count:
         raise DataRefused(f"{name} holds no rows; check how it was written")
+
+
+def _require_content(path: Path, name: str) -> None:
+    with path.open("rb") as stream:
+        if stream.read(len(_POINTER)) == _POINTER:
+            raise DataRefused(
+                f"{name} is a pointer of Git LFS and not the file that it stands for; fetch that "
+                "with `git lfs pull`"
+            )
 
 
 def _opened(path: Path, name: str) -> IO[bytes]:
