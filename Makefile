@@ -7,6 +7,9 @@ export PYTHONPATH := $(CURDIR)/dev
 # What is rebuilt when the lock changes, and nothing else.
 SETUP := .venv/.lock-in-force
 
+# Beside .venv, because only `make test-branches` needs it.
+COVERAGE := build/coverage
+
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,13 +26,20 @@ demo: $(SETUP) ## Cluster, operator, one real training job, its adapter, and wha
 demo-down: $(SETUP) ## End everything that `make demo` started
 	@$(PY) -m demo down
 
-.PHONY: test test-unit test-integration test-trainer test-resume test-faults test-faults-storage test-e2e
+.PHONY: test test-unit test-branches test-integration test-trainer test-resume test-faults test-faults-storage test-e2e
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
-	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/unit tests/integration
+	@$(PY) -m pytest -q -n 2 --dist loadgroup --ignore tests/unit/api --ignore tests/unit/trainer \
+		tests/unit tests/integration
+	@$(MAKE) --no-print-directory test-branches
 	@$(PY) -m pytest tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit
+test-branches: $(COVERAGE)/coverage ## Contract and trainer, with every branch of what only decides
+	@PYTHONPATH=$(COVERAGE) $(PY) -m coverage run -m pytest -q tests/unit/api tests/unit/trainer
+	@PYTHONPATH=$(COVERAGE) $(PY) -m coverage report
+$(COVERAGE)/coverage: $(SETUP)
+	@.venv/bin/uv pip install --quiet --target $(COVERAGE) coverage==7.17.4
 test-integration: $(SETUP) ## Against a real API server and a real S3 server
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model

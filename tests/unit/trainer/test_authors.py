@@ -57,7 +57,7 @@ def test_sets_that_do_not_say_are_not_judged(tmp_path: Path, models: Any) -> Non
     """The columns are there and hold no names."""
     found = measured(tmp_path, [binarized(n, *models) for n in range(3)])
 
-    assert found.not_checked == "the data do not say which model wrote"
+    assert found.not_checked == "the data do not say which model wrote what"
 
 
 def test_a_row_that_does_not_say_is_not_counted(tmp_path: Path) -> None:

@@ -1,13 +1,22 @@
 """Tokenizing pairs: what is left out, and when that is too much."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from preftrain_api.spec import DatasetSpec
 from preftrain_api.spec.audit import AuditSpec
 from preftrain_trainer.data.pairs import LabelledAnswer, PreferencePair
-from preftrain_trainer.data.tokens import Tokenization
-from preftrain_trainer.errors import DataRefused
+from preftrain_trainer.data.prompts import prompt_ids
+from preftrain_trainer.data.tokens import (
+    Tokenization,
+    answer_as_conversation,
+    as_conversation,
+    tokenization_of,
+)
+from preftrain_trainer.errors import DataRefused, ModelUnavailable
+from support.shapes import assistant, user
 
 END = 0
 
@@ -100,3 +109,117 @@ def test_a_pair_is_two_labelled_answers() -> None:
     assert (good.desirable, bad.desirable) == (True, False)
     assert (good.answer, bad.answer) == (pair.chosen, pair.rejected)
     assert good.prompt == bad.prompt == pair.prompt
+
+
+class Turns(Letters):
+    """A tokenizer with a template: a role's first letter, the content, an end."""
+
+    chat_template = "yes"
+
+    def __init__(self, end: int = END, opening: str = "a") -> None:
+        self.end, self.opening = end, opening
+
+    def apply_chat_template(
+        self,
+        talks: list[list[dict[str, str]]],
+        *,
+        tokenize: bool,
+        return_dict: bool,
+        add_generation_prompt: bool = False,
+    ) -> dict[str, list[list[int]]]:
+        assert tokenize
+        assert return_dict
+        return {
+            "input_ids": [
+                [
+                    each
+                    for turn in talk
+                    for each in (*map(ord, turn["role"][0] + turn["content"]), self.end)
+                ]
+                + [ord(letter) for letter in self.opening if add_generation_prompt]
+                for talk in talks
+            ]
+        }
+
+
+def with_template(tokenizer: Turns, **audit: Any) -> Tokenization:
+    return Tokenization(tokenizer, frozenset({END}), 10, AuditSpec.parse(audit))
+
+
+TALKS = [
+    PreferencePair(1, (user("p"),), (assistant("y"),), (assistant("n"),)),
+    PreferencePair(2, (user("p"),), (assistant("yes"),), (assistant("no"),)),
+]
+
+
+def test_conversations_go_through_the_template() -> None:
+    """The answer begins where the prompt ends, and plain text is a turn of the user."""
+    done = with_template(Turns()).tokenize(TALKS, conversational=True)
+    plain = with_template(Turns()).tokenize([PreferencePair(9, "p", "yes", "no")], False)
+
+    assert done.rendering == plain.rendering == "ChatTemplate"
+    assert done.examples[1].prompt == (*map(ord, "up"), END, ord("a"))
+    assert done.examples[1].chosen == (*map(ord, "yes"), END)
+    assert plain.examples[0] == done.examples[1]
+    assert plain.examples[0].length == 8
+
+
+def test_a_template_that_renders_the_prompt_in_another_way_is_refused() -> None:
+    """Whatever the policy, because training would teach another context."""
+    for opening in ("ax", "x"):
+        with pytest.raises(ModelUnavailable, match="renders differently once an answer follows"):
+            with_template(Turns(opening=opening), policy="Warn").tokenize(TALKS, True)
+
+
+def test_a_prompt_that_is_longer_than_the_whole_is_none() -> None:
+    """As with templates that write more before an answer than around one."""
+    with pytest.raises(ModelUnavailable, match="2 of 2 pairs"):
+        with_template(Turns(opening="ayesyesyes")).tokenize(TALKS, conversational=True)
+
+
+def test_a_template_without_an_end_is_refused() -> None:
+    """The model would never learn to stop."""
+    with pytest.raises(ModelUnavailable, match=r"2 of 2 pairs .* end-of-sequence token"):
+        with_template(Turns(end=7)).tokenize(TALKS, conversational=True)
+
+
+def test_answers_that_differ_behind_the_cut_are_left_out() -> None:
+    """They would train with a loss of exactly ln 2."""
+    same = PreferencePair(3, "p", "123456789x", "123456789y")
+
+    done = tokenization(policy="Warn").tokenize([same, PreferencePair(4, "p", "a", "b")], False)
+
+    assert [finding.name for finding in done.findings] == ["identicalAfterTruncation"]
+    assert tuple(done.rows) == (4,)
+
+
+def test_conversations_need_a_template() -> None:
+    """There is no other way to tell turns apart."""
+    with pytest.raises(ModelUnavailable, match="no chat template; use an instruction-tuned model"):
+        tokenization().tokenize(TALKS, conversational=True)
+
+
+def test_a_run_brings_its_policy_and_its_folder(tmp_path: Path) -> None:
+    """As the spec says, or the default."""
+    plain = DatasetSpec.parse({"uri": "hf://some/set"})
+    warned = DatasetSpec.parse({"uri": "hf://some/set", "audit": {"policy": "Warn"}})
+
+    found = [tokenization_of(Letters(), [END], 10, spec, tmp_path) for spec in (plain, warned)]
+
+    assert [each.audit.policy for each in found] == ["Enforce", "Warn"]
+    assert {each.scratch for each in found} == {tmp_path}
+
+
+def test_examples_are_shown_to_the_library_as_turns() -> None:
+    """Plain text becomes one turn each."""
+    plain = PreferencePair(1, "p", "y", "n")
+    turns = [user("p")], [assistant("y")], [assistant("n")]
+    assert as_conversation(plain) == as_conversation(TALKS[0]) == turns
+    assert answer_as_conversation(LabelledAnswer(1, "p", "y", True)) == turns[:2]
+
+
+def test_a_prompt_alone_is_what_stands_before_an_answer() -> None:
+    """With the beginning of the assistant's turn, where there is a template."""
+    rendered = [*map(ord, "up"), END, ord("a")]
+    assert prompt_ids(Letters(), "p") == [ord("p")]
+    assert prompt_ids(Turns(), "p") == prompt_ids(Turns(), TALKS[0].prompt) == rendered

@@ -25,7 +25,9 @@ def measures(loaded: LoadedData) -> Iterator[Measure]:
     """The share of the commonest model, where the set says who wrote what."""
     authors = loaded.tally.authors
     if not authors.pairs:
-        yield Measure(ONE_MODEL_CHOSEN, 0, 0, not_checked="the data do not say which model wrote")
+        yield Measure(
+            ONE_MODEL_CHOSEN, 0, 0, not_checked="the data do not say which model wrote what"
+        )
         return
     ((name, count),) = authors.preferred.most_common(1) or [("", 0)]
     # A name out of the data may hold what no JSON can.

@@ -44,6 +44,8 @@ class Count:
 
     rows: int = 0
     examples: list[str] = field(default_factory=list)
+    rule: str = ""
+    """Which of dataset.filters they fell to."""
 
     def note(self, example: str) -> None:
         """Count one row."""
