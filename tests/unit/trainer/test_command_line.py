@@ -109,6 +109,17 @@ def test_a_run_spec_of_another_release_is_refused(tmp_path: Path) -> None:
         read_run_spec(path)
 
 
+def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    """A manifest in another encoding, and a run spec that nobody has mounted."""
+    path = tmp_path / "job.yaml"
+    path.write_bytes("kind: Prüfung".encode("latin-1"))
+
+    with pytest.raises(BadSpec, match=r"job\.yaml is not UTF-8; save it as UTF-8"):
+        read_job(path, None)
+    with pytest.raises(BadSpec, match=r"cannot be read: .*use 'preftrain run'"):
+        read_run_spec(tmp_path / "run.json")
+
+
 def test_a_wrong_manifest_ends_with_64_and_one_sentence(tmp_path: Path) -> None:
     """Nothing but the sentence is printed, in a process of its own."""
     manifest = write_job(tmp_path, changed(job(tmp_path), "spec.trainning", {}))

@@ -135,8 +135,6 @@ def _has(key: str, test: Callable[[Any], bool], value: Any) -> bool:
 
 def _recognise_two(table: Table, prompt: PromptColumns) -> Found:
     answers = table.require("answers", _TWO, _is_two)
-    if table.asked.keys() & {"scores", "ranks"}:
-        raise NoColumn("scores", _SCORES[0], asked=False, found=1)
 
     def read(row: int, values: Mapping[str, Any]) -> PreferencePair:
         both = _list(values, answers)
