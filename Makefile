@@ -29,9 +29,9 @@ demo-down: $(SETUP) ## End everything that `make demo` started
 .PHONY: test test-unit test-branches test-integration test-trainer test-resume test-faults test-faults-storage test-e2e
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
+	@$(MAKE) --no-print-directory test-branches
 	@$(PY) -m pytest -q -n 2 --dist loadgroup --ignore tests/unit/api --ignore tests/unit/trainer \
 		tests/unit tests/integration
-	@$(MAKE) --no-print-directory test-branches
 	@$(PY) -m pytest tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit
