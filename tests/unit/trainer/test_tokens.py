@@ -7,7 +7,7 @@ import pytest
 
 from preftrain_api.spec import DatasetSpec
 from preftrain_api.spec.audit import AuditSpec
-from preftrain_trainer.data.pairs import LabelledAnswer, PreferencePair
+from preftrain_trainer.data.pairs import LabelledAnswer, Message, PreferencePair
 from preftrain_trainer.data.prompts import prompt_ids
 from preftrain_trainer.data.tokens import (
     Tokenization,
@@ -24,7 +24,7 @@ END = 0
 class Letters:
     """A tokenizer without chat template: one token a letter."""
 
-    chat_template = None
+    chat_template: str | None = None
     eos_token_id = END
 
     def __call__(self, texts: list[str], **_: Any) -> dict[str, list[list[int]]]:
@@ -146,10 +146,15 @@ def with_template(tokenizer: Turns, **audit: Any) -> Tokenization:
     return Tokenization(tokenizer, frozenset({END}), 10, AuditSpec.parse(audit))
 
 
-TALKS = [
-    PreferencePair(1, (user("p"),), (assistant("y"),), (assistant("n"),)),
-    PreferencePair(2, (user("p"),), (assistant("yes"),), (assistant("no"),)),
-]
+def talk(row: int, chosen: str, rejected: str) -> PreferencePair:
+    prompt, good, bad = (
+        (Message(role=role, content=text),)
+        for role, text in (("user", "p"), ("assistant", chosen), ("assistant", rejected))
+    )
+    return PreferencePair(row, prompt, good, bad)
+
+
+TALKS = [talk(1, "y", "n"), talk(2, "yes", "no")]
 
 
 def test_conversations_go_through_the_template() -> None:
