@@ -4,6 +4,7 @@ import errno
 import gzip
 import json
 import shutil
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
         (b"prompt,chosen,rejected\n", "pairs.csv", ["pairs.csv holds no rows"]),
         (b"not json\n", "pairs.jsonl", ["pairs.jsonl line 1", "not JSON"]),
         (b"<html>", "pairs.json", ["pairs.json is neither", "JSON lines"]),
-        (b"PAR1", "pairs.parquet", ["pairs.parquet is not a Parquet file"]),
+        (b"PAR1", "pairs.parquet", ["pairs.parquet cannot be read as Parquet"]),
         (b"{}", "pairs.jsonl.gz", ["pairs.jsonl.gz is not whole gzip data"]),
         (
             gzip.compress(b'{"a": 1}\n' * 99, mtime=0)[:-12],
@@ -432,3 +433,41 @@ def test_a_number_of_thousands_of_digits_is_a_malformed_row(tmp_path: Path) -> N
     loaded = load_data(run_spec(tmp_path), tmp_path)
 
     assert loaded.tally.dropped["malformed"].rows == 1
+
+
+def test_times_beside_the_texts_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also inside of other values: those of nanoseconds need a library that prepare has not."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    times = pyarrow.array([1], pyarrow.timestamp("ns"))
+    columns = {
+        "text": ["a"],
+        "at": times,
+        "about": pyarrow.StructArray.from_arrays([times], ["at"]),
+        "turns": [[{"role": "user", "content": "q"}]],
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
+
+    (row,) = read_rows(tmp_path / "rows.parquet", "rows.parquet", tmp_path)
+
+    assert row.values == {"text": "a", "turns": [{"role": "user", "content": "q"}]}
+
+
+def test_text_in_parquet_that_is_none_is_refused(tmp_path: Path) -> None:
+    """Written by a program that checks nothing."""
+    buffers = [None, pyarrow.py_buffer(b"\0\0\0\0\1\0\0\0"), pyarrow.py_buffer(b"\xff")]
+    wrong = pyarrow.Array.from_buffers(pyarrow.string(), 1, buffers)
+    pyarrow.parquet.write_table(pyarrow.table({"text": wrong}), tmp_path / "rows.parquet")
+
+    with pytest.raises(DataRefused, match=r"rows\.parquet cannot be read as Parquet .*utf-8"):
+        list(read_rows(tmp_path / "rows.parquet", "rows.parquet", tmp_path))
+
+
+def test_columns_without_a_name_are_no_doubled_columns(tmp_path: Path) -> None:
+    """Spreadsheet programs leave them at the end."""
+    (tmp_path / "rows.csv").write_text("chosen,rejected,,\na,b,,\n")
+
+    (row,) = read_rows(tmp_path / "rows.csv", "rows.csv", tmp_path)
+
+    assert (row.values["chosen"], row.values["rejected"]) == ("a", "b")

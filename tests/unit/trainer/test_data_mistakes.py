@@ -68,7 +68,7 @@ MISTAKES: dict[str, tuple[str, bytes, list[str]]] = {
         parquet([{**row, "chosen": {"text": row["chosen"], "id": {"n": 1}}} for row in ROWS]),
         ["120 of 120 rows", "d.parquet row 1: chosen is neither text nor a list of messages"],
     ),
-    "Parquet cut off": ("d.parquet", parquet(ROWS)[:-9], ["d.parquet is not a Parquet file"]),
+    "Parquet cut off": ("d.parquet", parquet(ROWS)[:-9], ["d.parquet cannot be read as Parquet"]),
     "a pointer of Git LFS": (
         "d.parquet",
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",

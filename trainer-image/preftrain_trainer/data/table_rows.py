@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from preftrain_trainer.data.row import ROW_CHARACTERS, TOO_LONG, Row
 from preftrain_trainer.errors import DataRefused
@@ -63,7 +63,8 @@ def _require_header(columns: Sequence[str], name: str) -> None:
 
 
 def _require_distinct(columns: Sequence[str], name: str) -> None:
-    doubled = next((column for column in columns if columns.count(column) > 1), None)
+    # Spreadsheet programs leave columns without a name.
+    doubled = next((name for name in columns if name and columns.count(name) > 1), None)
     if doubled is not None:
         raise DataRefused(f"{name} has the column {doubled!r} twice; rename or remove one of them")
 
@@ -78,6 +79,7 @@ def parquet_rows(stream: IO[bytes], name: str, scratch: Path) -> Iterator[Row]:
     import pyarrow
     from pyarrow import parquet
 
+    number = 0
     with tempfile.TemporaryFile(dir=scratch) as unpacked:
         if isinstance(stream.raw, gzip.GzipFile):  # type: ignore[attr-defined]
             shutil.copyfileobj(stream, unpacked, _PARQUET_BUFFER_BYTES)
@@ -85,13 +87,26 @@ def parquet_rows(stream: IO[bytes], name: str, scratch: Path) -> Iterator[Row]:
             stream = unpacked
         try:
             table = parquet.ParquetFile(stream, buffer_size=_PARQUET_BUFFER_BYTES, pre_buffer=False)
-            _require_distinct(table.schema_arrow.names, name)
-            number = 0
-            for batch in table.iter_batches(batch_size=_PARQUET_ROWS):
+            schema = table.schema_arrow
+            _require_distinct(schema.names, name)
+            columns = [field.name for field in schema if not _holds_times(field.type)]
+            for batch in table.iter_batches(batch_size=_PARQUET_ROWS, columns=columns):
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(f"{name} row {number}", values)
-        except pyarrow.ArrowException as error:
+        except (pyarrow.ArrowException, ValueError) as error:
+            after = f" after row {number}" if number else ""
             raise DataRefused(
-                f"{name} is not a Parquet file ({error}); check how it was written"
+                f"{name} cannot be read as Parquet{after} ({error}); check how it was written"
             ) from error
+
+
+def _holds_times(kind: Any) -> bool:
+    """Whether values of a type are times, or hold some: of no use here, and those of nanoseconds
+    become Python's only with a further library.
+    """
+    from pyarrow import types
+
+    return types.is_temporal(kind) or any(
+        _holds_times(kind.field(index).type) for index in range(kind.num_fields)
+    )
