@@ -57,8 +57,8 @@ class AuditThresholds(WireModel):
     label_imbalance: Ratio | None = None
     """Share of the commoner label of unpaired data. Default: 0.91, about ten to one."""
     one_model_chosen: Ratio | None = None
-    """Pairs whose chosen answer is of one and the same model and the other one of another, in sets
-    that say which model wrote what. Default: 0.95."""
+    """Pairs whose chosen answer is of one and the same model and the rejected one of another, in
+    sets that say which model wrote what. Default: 0.95."""
     secrets: Ratio | None = None
     """Examples that hold what looks like a key or password. Default: 0."""
     personal_data: Ratio | None = None

@@ -8,7 +8,7 @@ from preftrain_trainer.data.pairs import LoadedData
 
 ONE_MODEL_CHOSEN: Final = Check(
     "oneModelChosen",
-    "have a chosen answer of one and the same model and another one of another",
+    "have a chosen answer of one and the same model and a rejected one of another",
     "add pairs whose answers are of one model, or of many on both sides; what is learnt is the "
     "style of that model otherwise",
     "Warn",

@@ -29,9 +29,6 @@ DropReason = Literal[
     filtered        a rule of dataset.filters applies
 """
 
-MALFORMED_SHARE: Final = 0.01
-"""Default: one row in a hundred may be broken; more points at the wrong columns or form."""
-
 _EXAMPLES: Final = 3
 _EXAMPLE_CHARACTERS: Final = 160
 _AUTHORS: Final = 1000

@@ -5,7 +5,6 @@ one: a prompt is one turn of the user. A prompt must be the exact beginning of p
 answer, and every answer must end with an end mark, or the model never learns to stop.
 """
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,21 +13,15 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from preftrain_api.report import Finding
 from preftrain_api.spec import DatasetSpec
-from preftrain_api.spec.audit import AuditSpec, AuditThresholds
+from preftrain_api.spec.audit import AuditSpec
 from preftrain_trainer.data.lazy import Lazy
 from preftrain_trainer.data.pairs import Example, LabelledAnswer, Message, PreferencePair, Text
-from preftrain_trainer.data.tally import MALFORMED_SHARE
+from preftrain_trainer.data.sieve import PROBLEMS, Rendered, Sieve
 from preftrain_trainer.data.token_spill import Ids, TokenSpill
 from preftrain_trainer.errors import DataRefused, ModelUnavailable
 
 Rendering = Literal["ChatTemplate", "PlainText"]
 
-PROMPT_TOO_LONG: Final = 0.1
-IDENTICAL_AFTER_TRUNCATION: Final = 0.05
-"""Shares of rows above which data are refused; the defaults of dataset.audit.thresholds."""
-
-_END_WINDOW: Final = 8
-"""Templates may put a line break or another token after the end mark."""
 _CHUNK: Final = 256
 """Examples a call of the tokenizer, which works on a whole list in parallel."""
 
@@ -167,26 +160,21 @@ class Tokenization:
         answers: int,
         conversational: bool,
         between: Callable[[], None],
-    ) -> tuple["_Sieve", Rendering]:
+    ) -> tuple[Sieve, Rendering]:
         rendering = self.rendering(conversational)
         render = self._conversations if rendering == "ChatTemplate" else self._plain
-        sieve = _Sieve(self.max_length, self.end_marks, TokenSpill(self.scratch, 1 + answers))
+        sieve = Sieve(self.max_length, self.end_marks, TokenSpill(self.scratch, 1 + answers))
         for chunk in _chunks(examples, _CHUNK):
             between()
             for example, rendered in zip(chunk, render(chunk), strict=True):
                 sieve.put(example, rendered)
         return sieve, rendering
 
-    def _judge(self, sieve: "_Sieve", rows: int, kind: str) -> Iterator[Finding]:
-        limits = self.audit.thresholds or AuditThresholds()
+    def _judge(self, sieve: Sieve, rows: int, kind: str) -> Iterator[Finding]:
+        limits = self.audit.in_force().model_dump()
         enforced = self.audit.policy == "Enforce"
-        for problem, asked, default in (
-            (_BROKEN_PREFIX, limits.malformed, MALFORMED_SHARE),
-            (_NO_END_MARK, limits.malformed, MALFORMED_SHARE),
-            (_PROMPT_TOO_LONG, limits.prompt_too_long, PROMPT_TOO_LONG),
-            (_SAME_WHEN_CUT, limits.identical_after_truncation, IDENTICAL_AFTER_TRUNCATION),
-        ):
-            limit = default if asked is None else asked
+        for problem in PROBLEMS:
+            limit: float = limits[problem.threshold]
             found = sieve.dropped.get(problem.name, [])
             if not found:
                 continue
@@ -208,7 +196,7 @@ class Tokenization:
         if rows and not len(sieve.kept):
             raise DataRefused(f"none of the {kind} is left; see the findings of the data report")
 
-    def _conversations(self, chunk: Sequence[Example]) -> Iterator["_Rendered"]:
+    def _conversations(self, chunk: Sequence[Example]) -> Iterator[Rendered]:
         turns = [_conversation(example) for example in chunk]
         prompts = self._apply([prompt for prompt, _ in turns], add_generation_prompt=True)
         wholes = iter(self._apply([prompt + each for prompt, answers in turns for each in answers]))
@@ -226,7 +214,7 @@ class Tokenization:
         )["input_ids"]
         return ids
 
-    def _plain(self, chunk: Sequence[Example]) -> Iterator["_Rendered"]:
+    def _plain(self, chunk: Sequence[Example]) -> Iterator[Rendered]:
         end = self.tokenizer.eos_token_id
         prompts = self.tokenizer([str(example.prompt) for example in chunk])["input_ids"]
         # Apart from the prompt, as in use: there the prompt is tokenized alone, too.
@@ -264,10 +252,6 @@ def answer_as_conversation(answer: LabelledAnswer) -> tuple[list[Any], list[Any]
     return prompt, turns
 
 
-_Rendered = tuple[Ids, tuple[Ids, ...]]
-"""Token ids of a prompt and of its one or two answers."""
-
-
 def _answers_of(example: Example) -> tuple[Text, ...]:
     if isinstance(example, PreferencePair):
         return example.chosen, example.rejected
@@ -283,73 +267,6 @@ def _conversation(example: Example) -> tuple[list[Message], list[list[Message]]]
 
 def _turns(text: Text, role: str) -> list[Message]:
     return [{"role": role, "content": text}] if isinstance(text, str) else list(text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    name: str
-    text: str
-    way_out: str
-    of_template: bool = False
-
-
-_BROKEN_PREFIX: Final = _Problem(
-    "promptNotAPrefix",
-    "have a prompt that the chat template renders differently once an answer follows",
-    "use a model whose chat template renders the prompt the same way in both cases",
-    of_template=True,
-)
-_NO_END_MARK: Final = _Problem(
-    "noEndMark",
-    "have an answer that the chat template does not end with an end-of-sequence token",
-    "use a model whose chat template ends the assistant's turn with its end-of-sequence token",
-    of_template=True,
-)
-_PROMPT_TOO_LONG: Final = _Problem(
-    "promptTooLong",
-    "have a prompt of {length} tokens or more, which leaves no room for an answer",
-    "raise training.maxLength",
-)
-_SAME_WHEN_CUT: Final = _Problem(
-    "identicalAfterTruncation",
-    "have two answers that are the same once they are cut at {length} tokens",
-    "raise training.maxLength",
-)
-
-
-class _Sieve:
-    """Keeps usable examples and the row numbers of the others, by problem."""
-
-    def __init__(self, max_length: int, end_marks: frozenset[int], kept: TokenSpill) -> None:
-        self.kept = kept
-        self.rows = array("Q")
-        self.labels = bytearray()
-        """Whether each kept example is a good answer; a pair has one."""
-        self.dropped: dict[str, list[int]] = {}
-        self._max_length = max_length
-        self._end_marks = end_marks
-
-    def put(self, example: Example, rendered: _Rendered) -> None:
-        problem = self._problem(*rendered)
-        if problem is None:
-            prompt, answers = rendered
-            self.kept.append((prompt, *answers))
-            self.rows.append(example.row)
-            self.labels.append(isinstance(example, PreferencePair) or example.desirable)
-        else:
-            self.dropped.setdefault(problem.name, []).append(example.row)
-
-    def _problem(self, prompt: Ids, answers: tuple[Ids, ...]) -> _Problem | None:
-        if not all(answers):
-            return _BROKEN_PREFIX
-        if not all(self._end_marks.intersection(answer[-_END_WINDOW:]) for answer in answers):
-            return _NO_END_MARK
-        room = self._max_length - len(prompt)
-        if room <= 0:
-            return _PROMPT_TOO_LONG
-        if len({answer[:room] for answer in answers}) < len(answers):
-            return _SAME_WHEN_CUT
-        return None
 
 
 def _common(left: Sequence[int], right: Sequence[int]) -> int:
