@@ -32,7 +32,7 @@ test: $(SETUP) ## Unit, integration and trainer tests
 	@$(MAKE) --no-print-directory test-branches
 	@$(PY) -m pytest -q -n 2 --dist loadgroup --ignore tests/unit/api --ignore tests/unit/trainer \
 		tests/unit tests/integration
-	@$(PY) -m pytest tests/trainer
+	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit
 test-branches: $(COVERAGE)/coverage ## Contract and trainer, with every branch of what only decides
@@ -43,7 +43,7 @@ $(COVERAGE)/coverage: $(SETUP)
 test-integration: $(SETUP) ## Against a real API server and a real S3 server
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
-	@$(PY) -m pytest tests/trainer
+	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
 test-resume: $(SETUP) ## Kill and resume a trainer at every moment, as a table
 	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix
 test-faults-storage: $(SETUP) ## Every storage fault at every request; rewrites a table in docs/
