@@ -30,8 +30,7 @@ demo-down: $(SETUP) ## End everything that `make demo` started
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
 	@$(MAKE) --no-print-directory test-branches
-	@$(PY) -m pytest -q -n 2 --dist loadgroup --ignore tests/unit/api --ignore tests/unit/trainer \
-		tests/unit tests/integration
+	@$(PY) -m pytest -q -n 2 --dist loadgroup --every-number tests/unit tests/integration
 	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit

@@ -8,6 +8,7 @@ pytest_plugins = [
     "support.operator_world",
     "support.s3_server",
     "support.s3_worlds",
+    "support.shown_numbers",
 ]
 
 # A busy machine, or one that measures coverage, is no fault of what is tried.
