@@ -1,4 +1,4 @@
-"""Suspending and resuming, by the user and by a queue."""
+"""Suspending and resuming by the user."""
 
 from __future__ import annotations
 
@@ -64,18 +64,3 @@ def test_suspended_while_preparing(world: World) -> None:
     world.jobs.wait("run", "Suspended", "False")
     world.kubelet.end(pod, 0, TRAIN)
     world.kubelet.pending("train")
-
-
-def test_a_queued_job_is_created_suspended_and_left_to_its_queue(world: World) -> None:
-    """The Job carries the queue's label and runs when the queue lifts its suspension."""
-    compute = {"accelerator": "CPU", "queueName": "gpus"}
-    world.jobs.create("run", make_spec(dataset=SKIP, compute=compute))
-    (job,) = world.jobs.wait_for_jobs(lambda jobs: len(jobs) == 1, "the Job is there")
-    assert job["spec"]["suspend"] is True
-    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
-    status = world.jobs.wait("run", "Running", "False", "Queued")
-    assert status["display"]["state"] == "Queued"
-    path = f"/apis/batch/v1/namespaces/{world.namespace}/jobs/run-r1-1"
-    world.server.api().call("PATCH", path, {"spec": {"suspend": False}})
-    world.kubelet.run(world.kubelet.pending("train"))
-    world.jobs.wait("run", "Running", reason="Training")

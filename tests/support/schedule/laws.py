@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from preftrain_operator.kube.port import Json, Kind
+from support.schedule.children import controller_of, is_on_its_way_out
 from support.schedule.world import World
 
 CATCH_UP_ROUNDS = 10
@@ -36,18 +37,16 @@ def verdict_of(status: Json) -> tuple[str, str] | None:
 
 
 def catch_up(world: World) -> None:
-    """Both operators see everything and do all there is to do, while the cluster stands still.
+    """All operators see everything and do all there is to do, while the cluster stands still.
 
     Raises:
-        AssertionError: more than one training Job could still start a pod.
+        AssertionError: more than one training Job could still start a pod, or what holds the
+            run up is not said.
     """
+    world.asleep = None
     for _ in range(CATCH_UP_ROUNDS):
         before = world.api.version
-        for operator in world.operators:
-            operator.deliver(10_000)
-            operator.resync()
-            for key in operator.known():
-                operator.settle(key)
+        _let_operators_work(world)
         if world.api.version == before:
             break
     job = world.job()
@@ -55,10 +54,25 @@ def catch_up(world: World) -> None:
     alive = [
         item["metadata"]["name"]
         for item in world.unfinished("train")
-        if item["metadata"]["ownerReferences"][0]["uid"] == owner
-        and not item["spec"].get("activeDeadlineSeconds")
+        if controller_of(item) == owner and not is_on_its_way_out(item)
     ]
     assert len(alive) <= 1, f"{alive} are all unfinished"
+    if job is not None:
+        _check_held_up(world, job)
+
+
+def _check_held_up(world: World, job: Json) -> None:
+    """A name that is taken, and a queue that has not admitted the Job, are told."""
+    status = job["status"]
+    if "completionTime" in status or job["spec"].get("suspend") or not status.get("jobRefs"):
+        return
+    current, stranger = status["jobRefs"][-1], world.stranger()
+    told = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
+    if stranger is not None and stranger["metadata"]["name"] == current["name"]:
+        assert told == "NameTaken", f"{current['name']} is taken, and the status says {told}"
+    for item in world.unfinished("train"):
+        if item["metadata"]["name"] == current["name"] and item["spec"].get("suspend"):
+            assert told == "Queued", f"{current['name']} is queued, and the status says {told}"
 
 
 def quieten(world: World) -> None:
@@ -69,23 +83,29 @@ def quieten(world: World) -> None:
     """
     job = world.job()
     if job is not None and job["spec"].get("suspend"):
-        job["metadata"]["generation"] += 1
-        world.api.put(Kind.TRAINING_JOBS, {**job, "spec": {**job["spec"], "suspend": False}})
+        world.user_suspends()
+    if world.stranger() is not None:
+        world.a_stranger_comes_or_goes()
+    world.asleep = None
     for _ in range(QUIET_ROUNDS):
         before = _state(world)
-        for operator in world.operators:
-            operator.deliver(10_000)
-            operator.resync()
-            for key in operator.known():
-                operator.settle(key)
+        _let_operators_work(world)
         world.garbage_collector()
         for _ in range(3):
+            world.queue(evict=False)
             world.job_controller()
             world.kubelet()
         world.seconds += 1
         if _state(world) == before:
             return
     raise AssertionError("still busy")
+
+
+def _let_operators_work(world: World) -> None:
+    for operator in world.operators:
+        operator.catch_up()
+        for key in operator.known():
+            operator.settle(key)
 
 
 def check_rest(world: World) -> None:
@@ -100,7 +120,7 @@ def check_rest(world: World) -> None:
     assert world.unfinished() == []
     uid = job["metadata"]["uid"]
     for item in world.api.items(Kind.JOBS):
-        assert item["metadata"]["ownerReferences"][0]["uid"] == uid
+        assert controller_of(item) == uid
     names = [item["metadata"]["name"] for item in world.api.items(Kind.EVENTS)]
     assert len(names) == len(set(names))
     # The Job controller may start one pod more than allowed before the operator looks.
