@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.errors import ApiError
 from support.training_jobs import TrainingJobs
+from support.waiting import eventually
 
 Json = dict[str, Any]
 LABEL = "kueue.x-k8s.io/queue-name"
@@ -32,12 +34,26 @@ class Kueue:
         return self.jobs.edit_child(name, _change(suspend=False, pod=FLAVOR))
 
     def evict(self, name: str) -> None:
-        """Take the place away, and put the Job back to how it was created."""
+        """Take the place away."""
         self.jobs.edit_child(name, {"spec": {"suspend": True}})
-        # Kubernetes lets the template of a Job be changed only while it has not been started.
-        self.jobs.edit_child(name, {"status": {"startTime": None}}, subresource="/status")
-        gone: Json = {"nodeSelector": None, "tolerations": None}
-        self.jobs.edit_child(name, _change(suspend=True, pod=gone))
+
+    def restore(self, name: str) -> None:
+        """Put the Job back to how it was created, once Kubernetes lets it: a Job's template may be
+        changed only while nothing of it runs and it counts as not started.
+        """
+
+        def restored() -> bool:
+            gone: Json = {"nodeSelector": None, "tolerations": None}
+            try:
+                self.jobs.edit_child(name, {"status": {"startTime": None}}, subresource="/status")
+                self.jobs.edit_child(name, _change(suspend=True, pod=gone))
+            except ApiError as error:
+                if error.status not in (409, 422):
+                    raise
+                return False
+            return True
+
+        eventually(restored, f"{name} is as it was created")
 
 
 def _change(*, suspend: bool, pod: Json) -> Json:
