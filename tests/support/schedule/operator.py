@@ -22,6 +22,9 @@ from support.situations import INSTALLATION
 MAX_RECONCILES = 30
 """More than any job needs whose surroundings keep still."""
 
+MAX_REQUESTS = 12
+"""More than a look and what follows from it need until the Job is created."""
+
 WatchEvent = tuple[Kind, str, Json]
 
 
@@ -31,6 +34,7 @@ class SimulatedOperator:
     Attributes:
         requests_failed: how many reconciles ended in an error of the API.
         kills: how many processes were killed.
+        silent: the kind whose watch is open and tells nothing.
     """
 
     def __init__(self, api: FakeApi, clock: Callable[[], datetime]) -> None:
@@ -57,6 +61,7 @@ class SimulatedOperator:
         self._work: Coroutine[Any, Any, Any] | None = None
         self._listing: Coroutine[Any, Any, Any] | None = None
         self._watches: dict[Kind, deque[WatchEvent]] = {kind: deque() for kind in CACHED}
+        self.silent: Kind | None = None
         self.resync()
 
     def resync(self) -> None:
@@ -74,7 +79,7 @@ class SimulatedOperator:
 
     def deliver(self, kind: Kind, count: int) -> None:
         """So many events of a kind arrive, in order; every kind has a watch of its own."""
-        watch = self._watches[kind]
+        watch = self._watches[kind] if kind is not self.silent else deque()
         for _ in range(min(count, len(watch))):
             _, sort, item = watch.popleft()
             if sort == "DELETED":
@@ -82,10 +87,15 @@ class SimulatedOperator:
             else:
                 self._store.put(kind, item)
 
-    def catch_up(self) -> None:
-        """Everything that was sent arrives, a list that was under way and a new one too."""
+    def listen(self) -> None:
+        """Everything arrives that was sent, but for a watch that is silent."""
         for kind in CACHED:
             self.deliver(kind, len(self._watches[kind]))
+
+    def catch_up(self) -> None:
+        """Everything that was sent arrives, a list that was under way and a new one too."""
+        self.silent = None
+        self.listen()
         while self._listing is not None:
             self.list_on()
         self.resync()
@@ -124,6 +134,14 @@ class SimulatedOperator:
             if (self._api.version, self.requests_failed) == before:
                 return
         raise AssertionError("the operator does not come to rest")
+
+    def stall_before_creating(self, key: str) -> bool:
+        """Work until the next request creates a Job; False when there is nothing to create."""
+        for _ in range(MAX_REQUESTS):
+            if self._port.is_about_to_create:
+                return True
+            self.request(key)
+        return False
 
     def kill(self) -> None:
         """SIGKILL, and a new process."""

@@ -48,10 +48,22 @@ def _operator_falls_asleep(world: World) -> None:
     world.asleep = None if world.asleep else world.random.choice(world.operators)
 
 
+def _operator_stalls_before_creating(world: World) -> None:
+    """What it creates when it wakes was decided on long before."""
+    operator = world.random.choice(world.operators)
+    if world.asleep is None and any(operator.stall_before_creating(k) for k in operator.known()):
+        world.asleep = operator
+
+
+def _watch_falls_silent(world: World) -> None:
+    operator = world.random.choice(world.operators)
+    operator.silent = None if operator.silent else world.random.choice(CACHED)
+
+
 def _all_but_sleepers_go_on(world: World) -> None:
-    """An operator does all there is to do, and so does the cluster."""
+    """An operator does all there is to do as far as it sees, and so does the cluster."""
     operator = world.random.choice(world.awake())
-    operator.catch_up()
+    operator.listen()
     for key in operator.known():
         operator.settle(key)
     for _ in range(2):
@@ -68,13 +80,15 @@ ACTIONS: tuple[tuple[int, Action], ...] = (
     (3, _operator_dies),
     (3, _request_fails),
     (4, _operator_falls_asleep),
-    (8, _all_but_sleepers_go_on),
+    (3, _operator_stalls_before_creating),
+    (3, _watch_falls_silent),
+    (10, _all_but_sleepers_go_on),
     (14, World.job_controller),
     (6, World.queue),
     (16, World.kubelet),
     (3, World.garbage_collector),
     (4, World.time_passes),
-    (2, World.user_suspends),
+    (6, World.user_suspends),
     (8, World.user_runs_again),
     (1, World.user_deletes),
     (1, World.user_applies),

@@ -26,11 +26,13 @@ class PausingApi:
 
     Attributes:
         next_fault: what becomes of the next write.
+        is_about_to_create: whether the request that waits to be made creates a Job.
     """
 
     def __init__(self, api: FakeApi) -> None:
         self._api = api
         self.next_fault: Fault | None = None
+        self.is_about_to_create = False
 
     async def pages(
         self, kind: Kind, namespace: str | None, *, labels: str = ""
@@ -47,7 +49,11 @@ class PausingApi:
 
     async def create(self, kind: Kind, namespace: str, body: Json) -> Json:
         """See `KubePort`."""
-        return await self._write(kind, self._api.create(kind, namespace, body))
+        self.is_about_to_create = kind is Kind.JOBS
+        try:
+            return await self._write(kind, self._api.create(kind, namespace, body))
+        finally:
+            self.is_about_to_create = False
 
     async def patch_status(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
         """See `KubePort`."""
