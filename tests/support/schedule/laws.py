@@ -62,8 +62,11 @@ def catch_up(world: World) -> None:
 
 
 def _check_held_up(world: World, job: Json) -> None:
-    """A name that is taken, and a queue that has not admitted the Job, are told."""
+    """What holds the run up is told: its user, a name that is taken, or its queue."""
     status = job["status"]
+    held = any(c["type"] == "Suspended" and c["status"] == "True" for c in status["conditions"])
+    if held:
+        assert world.unfinished() == [], "a run that is said to be suspended has a Job"
     if "completionTime" in status or job["spec"].get("suspend") or not status.get("jobRefs"):
         return
     current, stranger = status["jobRefs"][-1], world.stranger()

@@ -291,6 +291,8 @@ class Life(RuleBasedStateMachine):
         if waits and any(job["spec"]["suspend"] for job in self.active_jobs()):
             ready = next(item for item in status["conditions"] if item["type"] == "Ready")
             assert ready["reason"] == "Queued"
+        if any(c["type"] == "Suspended" and c["status"] == "True" for c in status["conditions"]):
+            assert self.active_jobs() == []
         # Until the moment for which a look was asked, time alone changes nothing.
         wait = self.decide().requeue_after
         later = A_YEAR_SECONDS if wait is None else wait - 0.001
