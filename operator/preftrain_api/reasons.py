@@ -112,6 +112,26 @@ class Reason(StrEnum):
     )
     OOM_KILLED = "OOMKilled", "The node's memory limit was exceeded; raise compute.resources."
     KILLED = "Killed", "The process was killed; see the attempt's exit code."
+    END_UNSEEN = (
+        "EndUnseen",
+        "The pod ended and was removed while no operator looked, so its exit code is not known; "
+        "look into the logs that are collected elsewhere.",
+    )
+    NODE_LOST = (
+        "NodeLost",
+        "The pod's node does not answer, is gone or is being emptied; another attempt follows, "
+        "which is not counted, once Kubernetes has ended the pod.",
+    )
+    EVICTED = (
+        "Evicted",
+        "The node ended the pod because disk or memory ran short there, or because a volume "
+        "outgrew its limit; raise compute.cache.sizeLimit or the limits in compute.resources.",
+    )
+    POD_REJECTED = (
+        "PodRejected",
+        "The node refused the pod that was bound to it, for example because what it asks for was "
+        "taken meanwhile; another attempt follows.",
+    )
     BACKOFF_LIMIT_EXCEEDED = (
         "BackoffLimitExceeded",
         "All attempts that spec.maxRetries allows have failed; the message names the last failure.",

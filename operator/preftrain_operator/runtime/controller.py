@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
+from preftrain_api.status import AttemptStatus, JobRef
 from preftrain_operator.core.decide import decide
 from preftrain_operator.core.observed import Observed, Refusal, controller_of
 from preftrain_operator.core.plan import Plan
@@ -145,15 +146,37 @@ class Controller:
         if item is None or not await self._refresh(item):
             return
         fresh = self._store.snapshot(observed.uid)
-        if fresh is None or fresh.current is None or fresh.job_of(fresh.current) is not None:
+        if fresh is None or fresh.current is None:
             return
+        missing = fresh.missing_pod
+        if missing is not None:
+            await self._look_for_pod(fresh, missing)
+        elif fresh.job_of(fresh.current) is not None:
+            return
+        await self._look_for_job(fresh, fresh.current)
+
+    async def _look_for_job(self, observed: Observed, ref: JobRef) -> None:
+        """Read the current Job by its name: one whose labels were taken away is in no list and
+        yet is there, and how it counted a pod that is gone, the list may not tell yet.
+        """
         try:
-            # A Job whose labels were taken away is not in the list and yet is there.
-            found = await self._kube.get(Kind.JOBS, observed.namespace, fresh.current.name)
+            found = await self._kube.get(Kind.JOBS, observed.namespace, ref.name)
         except NotFound:
             return
         if controller_of(found) == observed.uid:
-            self._store.put(Kind.JOBS, _labelled(found, fresh), live=True)
+            labels = job_labels(observed, observed.status.run_revision or 1, ref.stage, ref.attempt)
+            self._store.put(Kind.JOBS, _labelled(found, labels), live=True)
+
+    async def _look_for_pod(self, observed: Observed, entry: AttemptStatus) -> None:
+        """Read the open attempt's pod by its name: it may only have lost its labels."""
+        if entry.pod is None:
+            return
+        try:
+            found = await self._kube.get(Kind.PODS, observed.namespace, entry.pod)
+        except NotFound:
+            return
+        if found["metadata"]["uid"] == entry.pod_uid:
+            self._store.put(Kind.PODS, _labelled(found, {LABEL_JOB_UID: observed.uid}), live=True)
 
     async def _tell(self, key: str, refusal: Refusal) -> float | None:
         """Let the decision say what a refused creation means."""
@@ -170,14 +193,10 @@ class Controller:
         return decide(Situation(observed, self._clock(), self._installation))
 
 
-def _labelled(found: Json, observed: Observed) -> Json:
-    """The current Job with the labels that it was made with: its name and its owner tell that
-    it is the one.
+def _labelled(found: Json, labels: dict[str, str]) -> Json:
+    """A Job or pod with the labels that it was made with: its name and its owner tell that it is
+    the one.
     """
-    ref, revision = observed.current, observed.status.run_revision or 1
-    if ref is None:
-        return found
-    labels = job_labels(observed, revision, ref.stage, ref.attempt or 0)
     metadata = found["metadata"]
     return {
         **found,

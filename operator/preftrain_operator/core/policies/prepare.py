@@ -39,7 +39,9 @@ def follow(situation: Situation) -> Plan | None:
     if job.failed:
         ending = ending_of(pod) if pod else ending_of_failed_job(job)
         report = result.data_report if result else None
-        return fail(situation, status, ending.reason, ending.message, data_report=report)
+        # There is no attempt that could hold the end of the log.
+        message = ending.log_tail or ending.message
+        return fail(situation, status, ending.reason, message, data_report=report)
     if result is not None and result.verdict == "Adopted":
         return _adopt(situation, status, result)
     return _ready(situation, status, result)
