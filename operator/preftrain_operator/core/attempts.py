@@ -40,7 +40,7 @@ def record_endings(
 ) -> PreferenceTrainingJobStatus:
     """`status` with every pod that has ended closed and counted exactly once, as `judge` says."""
     for pod in situation.observed.pods_of(job):
-        if pod.has_ended and not _is_known(status, pod):
+        if pod.has_ended and not is_entered(status, pod):
             status, index = _entry_for(status, job, pod)
             status = _replace(status, index, _with_pod(status.attempts[index], job, pod))
             end = pod.finished or situation.now
@@ -127,7 +127,8 @@ def running_seconds(status: PreferenceTrainingJobStatus, now: datetime) -> float
     )
 
 
-def _is_known(status: PreferenceTrainingJobStatus, pod: PodView) -> bool:
+def is_entered(status: PreferenceTrainingJobStatus, pod: PodView) -> bool:
+    """Whether the end of `pod` is in the record."""
     if any(entry.pod_uid == pod.uid and entry.end_time for entry in status.attempts):
         return True
     # Entries are bounded: a pod older than the oldest one kept was counted before it fell out.

@@ -11,10 +11,16 @@ from typing import Final
 from preftrain_api.exit_codes import ExitCode
 from preftrain_api.reasons import Reason
 from preftrain_api.status import MAX_ATTEMPTS, AttemptStatus, PreferenceTrainingJobStatus
-from preftrain_operator.core.attempts import close_open, close_or_add, open_entry, record_endings
+from preftrain_operator.core.attempts import (
+    close_open,
+    close_or_add,
+    is_entered,
+    open_entry,
+    record_endings,
+)
 from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.situation import Situation
-from preftrain_operator.core.verdict import Ending, ending_of
+from preftrain_operator.core.verdict import Ending, decisive, ending_of
 
 _NOT_SEEN: Final = "the pod ended and was removed while no operator looked"
 FAILED: Final = Ending(
@@ -39,39 +45,27 @@ _UNCOUNTED_CODES: Final = frozenset({int(ExitCode.DONE), int(ExitCode.PREEMPTED)
 def is_doubtful(
     status: PreferenceTrainingJobStatus, job: JobView, pods: tuple[PodView, ...]
 ) -> bool:
-    """Whether an end was missed, as far as is seen; what is missing must be looked for live.
-
-    All endings of `pods` must be recorded in `status`.
-    """
+    """Whether an end was missed, as far as is seen; what is missing must be looked for live."""
     return _has_vanished(status, pods) or _failures_unseen(status, job, pods) > 0
 
 
 def account(
     situation: Situation, status: PreferenceTrainingJobStatus, job: JobView
 ) -> PreferenceTrainingJobStatus:
-    """`status` with each end of `job`'s pods entered that left nothing but the Job's own count.
+    """`status` with each end of `job`'s pods entered that left nothing but the Job's own count;
+    all but the one that ended the Job itself, of which its condition tells more.
 
-    Only after a live look, and not for a Job that is on its way out: its count stands still.
+    Only after a live look, before what is seen of later pods is entered, and not for a Job that
+    is on its way out: its count stands still.
     """
     pods = situation.observed.pods_of(job)
+    ends_unseen = job.is_finished and decisive(job, pods) is None
     failures = _failures_unseen(status, job, pods)
-    if not failures and _has_vanished(status, pods):
+    if not failures and not ends_unseen and _has_vanished(status, pods):
         return close_open(situation, status, INTERRUPTED)
-    for _ in range(failures):
+    for _ in range(failures - 1 if ends_unseen and job.failed else failures):
         status = close_or_add(situation, status, job, FAILED)
     return status
-
-
-def account_ended(
-    situation: Situation, status: PreferenceTrainingJobStatus, job: JobView, ending: Ending
-) -> PreferenceTrainingJobStatus:
-    """`status` of a `job` that has ended, as `ending` says, with no pod left that ended so; what
-    failed unseen before it goes first.
-    """
-    failures = _failures_unseen(status, job, situation.observed.pods_of(job))
-    for _ in range(failures if ending.is_success else failures - 1):
-        status = close_or_add(situation, status, job, FAILED)
-    return close_or_add(situation, status, job, ending, job.ended)
 
 
 def account_deleted(
@@ -115,7 +109,15 @@ def _failures_unseen(
     entry = open_entry(status)
     if entry is not None and _is_among(entry, pods):
         return 0
-    known = sum(_is_counted_by_controller(entry, job) for entry in status.attempts)
+    known = sum(
+        _is_counted(entry.exit_code, bool(entry.counted), entry.reason)
+        for entry in status.attempts
+        if entry.end_time is not None and _is_of(entry, job)
+    )
+    for pod in pods:
+        if pod.has_ended and not is_entered(status, pod):
+            ending = ending_of(pod)
+            known += _is_counted(ending.exit_code, ending.is_counted, ending.reason)
     unseen = max(0, job.failed_pods - known)
     if len(status.attempts) < MAX_ATTEMPTS:
         return unseen
@@ -123,13 +125,16 @@ def _failures_unseen(
     return min(unseen, int(_has_vanished(status, pods)))
 
 
-def _is_counted_by_controller(entry: AttemptStatus, job: JobView) -> bool:
-    if entry.job != job.name or entry.job_uid not in (None, job.uid) or entry.end_time is None:
-        return False
-    if entry.exit_code in _UNCOUNTED_CODES:
+def _is_counted(exit_code: int | None, is_counted: bool, reason: str | None) -> bool:
+    """Whether the Job controller counts such an end as a failure."""
+    if exit_code in _UNCOUNTED_CODES:
         return False
     # It counts a pod that somebody killed by hand, which is not the run's fault, as well.
-    return bool(entry.counted) or entry.reason == Reason.KILLED
+    return is_counted or reason == Reason.KILLED
+
+
+def _is_of(entry: AttemptStatus, job: JobView) -> bool:
+    return entry.job == job.name and entry.job_uid in (None, job.uid)
 
 
 def _is_among(entry: AttemptStatus, pods: tuple[PodView, ...]) -> bool:

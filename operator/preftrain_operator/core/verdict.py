@@ -109,15 +109,30 @@ def has_evidence(job: JobView, pods: tuple[PodView, ...]) -> bool:
     """Whether the pods that are known explain what the Job controller says. They do not when
     a Job's event overtakes its pods', or when the pods are gone.
     """
-    if job.complete:
-        return any(pod.has_ended and ending_of(pod).is_success for pod in pods)
-    if not job.failed:
+    if not job.is_finished:
         return True
-    ended = bool(pods) and all(pod.has_ended for pod in pods)
-    return ended and (not is_by_policy(job) or any(ending_of(pod).is_final for pod in pods))
+    return decisive(job, pods) is not None and (job.complete or all(pod.has_ended for pod in pods))
 
 
-def is_by_policy(job: JobView) -> bool:
+def decisive(job: JobView, pods: tuple[PodView, ...]) -> PodView | None:
+    """The newest pod that ended as `job` did; for a Job on its way out, which gets no condition
+    any more, the newest one that would have ended it.
+    """
+    for pod in reversed(pods):
+        if pod.has_ended and _explains(ending_of(pod), job):
+            return pod
+    return None
+
+
+def _explains(ending: Ending, job: JobView) -> bool:
+    if job.complete:
+        return ending.is_success
+    if job.failed:
+        return ending.is_final or not (_is_by_policy(job) or ending.is_success)
+    return ending.is_success or ending.is_final
+
+
+def _is_by_policy(job: JobView) -> bool:
     """Whether the Job failed at once because of how one of its pods ended."""
     return job.failure == "PodFailurePolicy"
 
@@ -125,13 +140,12 @@ def is_by_policy(job: JobView) -> bool:
 def ending_of_failed_job(job: JobView) -> Ending:
     """The verdict on a failed Job whose pods are gone: all that is left is its condition."""
     found = _EXIT_CODE_IN_MESSAGE.search(job.failure_message)
-    if is_by_policy(job) and found and int(found[1]) in _KNOWN_CODES:
+    if _is_by_policy(job) and found and int(found[1]) in _KNOWN_CODES:
         code = ExitCode(int(found[1]))
         reason = REASON_OF_EXIT_CODE.get(code, Reason.INTERNAL_ERROR)
-        return Ending(
-            reason, reason.text, code, is_final=code.is_final, is_counted=code.is_counted
-        )
-    return Ending(Reason.KILLED, job.failure_message or f"Job {job.name} failed: {job.failure}")
+        return Ending(reason, reason.text, code, is_final=code.is_final, is_counted=code.is_counted)
+    told = job.failure_message or f"Job {job.name} failed: {job.failure}"
+    return Ending(Reason.END_UNSEEN, f"{told}; how its last pod ended was not seen")
 
 
 def spoken(termination_message: str) -> str | None:

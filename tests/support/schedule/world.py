@@ -30,6 +30,7 @@ class World:
     Attributes:
         history: every status that was ever stored, with the UID of its resource.
         gone: UIDs of resources that were deleted.
+        ends: exit codes by pod that the Job controller has seen, by the UID of the Job.
     """
 
     def __init__(self, random: Random) -> None:
@@ -41,6 +42,7 @@ class World:
         self.api.changed = self._tell
         self.operators: list[SimulatedOperator] = []
         self.serial = 0
+        self.ends: dict[str, dict[str, int]] = {}
         self.user_applies()
         self.operators += [SimulatedOperator(self.api, self.now) for _ in range(2)]
 
@@ -113,7 +115,7 @@ class World:
         chosen = self.random.choice(items)
         pods = self._pods_of(chosen)
         if pods and self.random.random() < 0.5:
-            self._delete_pod(pods[-1])
+            self._remove(chosen, pods[-1])
         else:
             self._delete_job(chosen)
 
@@ -134,10 +136,11 @@ class World:
                     self._end(pod, 75)
             self._conclude(item, "Failed", "DeadlineExceeded")
             return
+        item = self._count(item)
         pods = self._pods_of(item)
         if pods and not _has_ended(pods[-1]):
             return
-        verdict = _verdict(item, pods)
+        verdict = _verdict(item, list(self.ends.get(item["metadata"]["uid"], {}).values()))
         if verdict is not None:
             self._conclude(item, *verdict)
         else:
@@ -210,7 +213,16 @@ class World:
         self.api.put(Kind.PODS, pod)
 
     def _conclude(self, job: Json, kind: str, reason: str) -> None:
-        job["status"] = {"conditions": [{"type": kind, "status": "True", "reason": reason}]}
+        job = self._count(job)
+        condition = {"type": kind, "status": "True", "reason": reason}
+        if reason == "PodFailurePolicy":
+            code = next(
+                code
+                for code in self.ends[job["metadata"]["uid"]].values()
+                if _action(job, code) == "FailJob"
+            )
+            condition["message"] = f"Container trainer failed with exit code {code} matching"
+        job["status"] = {**(job.get("status") or {}), "conditions": [condition]}
         self.api.put(Kind.JOBS, job)
 
     def _pods_of(self, job: Json) -> list[Json]:
@@ -225,6 +237,25 @@ class World:
         self.api.take(Kind.JOBS, NAMESPACE, job["metadata"]["name"])
         for pod in self._pods_of(job):
             self._delete_pod(pod)
+
+    def _remove(self, job: Json, pod: Json) -> None:
+        """A pod is deleted by hand: it ends, the Job controller counts it, and it goes."""
+        if not _has_ended(pod):
+            self._end(pod, self.random.choice((75, 75, 137)))
+        self._count(job)
+        self._delete_pod(pod)
+
+    def _count(self, job: Json) -> Json:
+        """The Job, with its account of the pods that have ended."""
+        ends = self.ends.setdefault(job["metadata"]["uid"], {})
+        for pod in filter(_has_ended, self._pods_of(job)):
+            state = pod["status"]["containerStatuses"][0]["state"]
+            ends.setdefault(pod["metadata"]["uid"], state["terminated"]["exitCode"])
+        failed = sum(code != 0 and _action(job, code) != "Ignore" for code in ends.values())
+        status = job.get("status") or {}
+        if failed == status.get("failed", 0):
+            return job
+        return self.api.put(Kind.JOBS, {**job, "status": {**status, "failed": failed}})
 
     def _delete_pod(self, pod: Json) -> None:
         self.api.take(Kind.PODS, NAMESPACE, pod["metadata"]["name"])
@@ -241,20 +272,22 @@ def _condition_types(job: Json) -> list[str]:
     return [item["type"] for item in (job.get("status") or {}).get("conditions") or ()]
 
 
-def _verdict(job: Json, pods: list[Json]) -> tuple[str, str] | None:
-    """What the Job controller makes of a Job's pods that have all ended."""
-    codes = [
-        pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] for pod in pods
-    ]
+def _verdict(job: Json, codes: list[int]) -> tuple[str, str] | None:
+    """What the Job controller makes of how a Job's pods have all ended."""
     if 0 in codes:
         return "Complete", "Completed"
     counted = 0
     for code in codes:
-        action = next((action for wanted, action in _rules(job) if code in wanted), "Count")
+        action = _action(job, code)
         if action == "FailJob":
             return "Failed", "PodFailurePolicy"
         counted += action == "Count"
     return ("Failed", "BackoffLimitExceeded") if counted > job["spec"]["backoffLimit"] else None
+
+
+def _action(job: Json, code: int) -> str:
+    """What the pod failure policy says of an exit code."""
+    return next((action for wanted, action in _rules(job) if code in wanted), "Count")
 
 
 def _rules(job: Json) -> Iterator[tuple[list[int], str]]:

@@ -164,6 +164,18 @@ def test_a_success_that_nobody_saw_is_an_attempt_too() -> None:
     assert [entry.exit_code for entry in plan.status.attempts] == [70, 0]
 
 
+def test_an_unseen_end_stands_before_the_one_that_was_seen() -> None:
+    """While no operator ran one pod failed and went, and the next one has published."""
+    job, _, _ = running()
+    child = counted(1, Complete={})
+    last = make_pod(child, "pod-2", exit_code=0, message=json.dumps(TRAINED), age=5)
+    plan = plan_for(job, child, pods=(last,), live=True)
+    assert condition(plan, "Succeeded")[0] == "True"
+    assert plan.status is not None
+    assert [entry.exit_code for entry in plan.status.attempts] == [None, 0]
+    assert [entry.reason for entry in plan.status.attempts] == ["EndUnseen", "Completed"]
+
+
 @pytest.mark.parametrize(
     ("code", "message", "reason"), [(0, json.dumps(TRAINED), "Succeeded"), (65, "", "DataRefused")]
 )

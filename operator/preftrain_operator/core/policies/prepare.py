@@ -15,7 +15,13 @@ from preftrain_operator.core.render import render_job
 from preftrain_operator.core.reserve import reserve_training, waiting_reason
 from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.update import updated, write_if_changed
-from preftrain_operator.core.verdict import ending_of, ending_of_failed_job, has_evidence, result_of
+from preftrain_operator.core.verdict import (
+    decisive,
+    ending_of,
+    ending_of_failed_job,
+    has_evidence,
+    result_of,
+)
 
 
 def follow(situation: Situation) -> Plan | None:
@@ -34,7 +40,7 @@ def follow(situation: Situation) -> Plan | None:
     if not has_evidence(job, pods) and not observed.live:
         return LOOK_AGAIN
     status = with_uid(situation.status, ref, job)
-    pod = _decisive(job, pods)
+    pod = decisive(job, pods)
     result = result_of(pod, PrepareResult) if pod else None
     if job.failed:
         ending = ending_of(pod) if pod else ending_of_failed_job(job)
@@ -80,14 +86,6 @@ def _wait(situation: Situation, job: JobView, pods: tuple[PodView, ...]) -> Plan
     reason, message = stuck or (Reason.PREPARING, "")
     status = updated(situation, situation.status, under_way(reason, message))
     return write_if_changed(situation, status)
-
-
-def _decisive(job: JobView, pods: tuple[PodView, ...]) -> PodView | None:
-    """The pod that made the Job end as it did: the successful one, else the last."""
-    for pod in reversed(pods):
-        if pod.has_ended and (job.failed or ending_of(pod).is_success):
-            return pod
-    return None
 
 
 def _adopt(

@@ -7,6 +7,7 @@ from preftrain_api.reasons import Reason
 from preftrain_api.result import TrainResult
 from preftrain_api.status import JobRef, PreferenceTrainingJobStatus
 from preftrain_operator.core.attempts import (
+    close_or_add,
     open_entry,
     record_endings,
     record_running,
@@ -24,17 +25,16 @@ from preftrain_operator.core.told import with_progress, with_result
 from preftrain_operator.core.unseen import (
     account,
     account_deleted,
-    account_ended,
     account_suspended,
     is_doubtful,
 )
 from preftrain_operator.core.update import refreshed, updated, write_if_changed
 from preftrain_operator.core.verdict import (
     Ending,
+    decisive,
     ending_of,
     ending_of_failed_job,
     has_evidence,
-    is_by_policy,
     result_of,
 )
 
@@ -51,14 +51,15 @@ def follow(situation: Situation) -> Plan | None:
     if job is None:
         return _missing(situation, ref) if observed.live else LOOK_AGAIN
     pods = observed.pods_of(job)
-    status = record_endings(situation, situation.status, job)
+    status = situation.status
     doubtful = not has_evidence(job, pods) or (not job.deleting and is_doubtful(status, job, pods))
     if doubtful and not observed.live:
         return LOOK_AGAIN
     if is_about_to_end(job, pods):
         return Plan()
-    if not (job.is_finished or job.deleting):
+    if not job.deleting:
         status = account(situation, status, job)
+    status = record_endings(situation, status, job)
     status = with_uid(status, ref, job) if status != situation.status else status
     if has_succeeded(job, pods):
         return _complete(situation, with_uid(status, ref, job), job, pods)
@@ -149,11 +150,11 @@ def _complete(
     job: JobView,
     pods: tuple[PodView, ...],
 ) -> Plan:
-    pod = next((pod for pod in reversed(pods) if pod.has_ended and ending_of(pod).is_success), None)
+    pod = decisive(job, pods)
     result = result_of(pod, TrainResult) if pod else None
     if pod is None:
         done = Ending(Reason.COMPLETED, Reason.COMPLETED.text, exit_code=0, is_counted=False)
-        status = account_ended(situation, status, job, done)
+        status = close_or_add(situation, status, job, done, job.ended)
     if result is None:
         message = "the adapter is published; the pod's result could not be read, see manifest.json"
         return succeed(situation, status, Reason.SUCCEEDED, artifact=None, message=message)
@@ -170,15 +171,12 @@ def _failed(
     job: JobView,
     pods: tuple[PodView, ...],
 ) -> Plan:
-    last = next((pod for pod in reversed(pods) if pod.has_ended), None)
-    ending = ending_of(last) if last else ending_of_failed_job(job)
-    if last is None or (is_by_policy(job) and not ending.is_final):
-        last, ending = None, ending_of_failed_job(job)
-        status = account_ended(situation, status, job, ending)
-    elif not job.deleting:
-        status = account(situation, status, job)
+    pod = decisive(job, pods)
+    ending = ending_of(pod) if pod else ending_of_failed_job(job)
+    if pod is None:
+        status = close_or_add(situation, status, job, ending, job.ended)
     if ending.is_final:
-        result = result_of(last, TrainResult) if last else None
+        result = result_of(pod, TrainResult) if pod else None
         status = with_result(status, result) if result else status
         return fail(situation, status, ending.reason, ending.message)
     if job.deleting:
