@@ -16,6 +16,10 @@ from support.waiting import eventually
 pytestmark = pytest.mark.integration
 
 
+Entry = tuple[str | None, int | None, bool | None]
+AT_WORK: Entry = (None, None, None)
+
+
 @pytest.fixture
 def life(crd_installed: ApiServer, namespace: str, tmp_path: Path) -> Iterator[Life]:
     """A life with an operator that no kubelet starts again."""
@@ -44,7 +48,13 @@ def end_and_take_away(life: Life, pod: Json, exit_code: int, message: str | Json
     )
 
 
-def entries(status: Json) -> list[tuple[str | None, int | None, bool | None]]:
+def wait_for_entries(life: Life, wanted: list[Entry]) -> Json:
+    """Wait until the attempts are as wanted; the status then."""
+    eventually(lambda: entries(life.jobs.status("run")) == wanted, f"attempts are {wanted}", 45)
+    return life.jobs.status("run")
+
+
+def entries(status: Json) -> list[Entry]:
     """Reason, exit code and whether it counts, of each attempt."""
     return [
         (entry.get("reason"), entry.get("exitCode"), entry.get("counted"))
@@ -59,8 +69,7 @@ def test_seen_by_its_deletion_only(life: Life) -> None:
     said = {"stage": "Train", "message": "no luck", "step": 5, "gpuSeconds": 2.5}
     end_and_take_away(life, pod, 70, said)
     life.kubelet.run(life.kubelet.pending("train"))
-    status = life.jobs.wait("run", "Running", reason="Training")
-    assert entries(status)[0] == ("InternalError", 70, True)
+    status = wait_for_entries(life, [("InternalError", 70, True), AT_WORK])
     assert status["attempts"][0]["endStep"] == 5
     assert status["gpuSeconds"] == 2.5
     assert status["retries"] == 1
@@ -75,8 +84,7 @@ def test_failed_while_no_operator_runs(life: Life) -> None:
     second = life.kubelet.pending("train")
     life.operator.start()
     life.kubelet.run(second)
-    status = life.jobs.wait("run", "Running", reason="Training")
-    assert entries(status) == [("EndUnseen", None, True), (None, None, None)]
+    status = wait_for_entries(life, [("EndUnseen", None, True), AT_WORK])
     assert status["retries"] == 1
     life.kubelet.end(second, 0, TRAINED)
     assert entries(life.jobs.wait("run", "Succeeded"))[1] == ("Completed", 0, False)
@@ -91,8 +99,7 @@ def test_interrupted_while_no_operator_runs(life: Life) -> None:
     second = life.kubelet.pending("train")
     life.operator.start()
     life.kubelet.run(second)
-    status = life.jobs.wait("run", "Running", reason="Training")
-    assert entries(status)[0] == ("Preempted", None, False)
+    status = wait_for_entries(life, [("Preempted", None, False), AT_WORK])
     assert status.get("retries", 0) == 0
 
 
@@ -128,6 +135,6 @@ def test_a_pod_without_its_labels_is_not_taken_for_gone(life: Life) -> None:
     labels = {"app.kubernetes.io/managed-by": None}
     life.server.api().call("PATCH", path, {"metadata": {"labels": labels}})
     life.settle()
-    assert entries(life.jobs.status("run")) == [(None, None, None)]
+    assert entries(life.jobs.status("run")) == [AT_WORK]
     life.kubelet.end(pod, 0, TRAINED)
     assert entries(life.jobs.wait("run", "Succeeded")) == [("Completed", 0, False)]

@@ -115,9 +115,16 @@ class World:
         chosen = self.random.choice(items)
         pods = self._pods_of(chosen)
         if pods and self.random.random() < 0.5:
-            self._remove(chosen, pods[-1])
+            self._remove(chosen, pods[-1], self.random.choice((75, 75, 137)))
         else:
             self._delete_job(chosen)
+
+    def somebody_cleans_up(self) -> None:
+        """Remove pods as soon as they have ended, one that is just ending among them."""
+        for item in self.unfinished("train"):
+            for pod in self._pods_of(item):
+                if pod["status"]["phase"] != "Pending":
+                    self._remove(item, pod, self.random.choice(EXIT_CODES))
 
     # What the cluster does.
 
@@ -238,10 +245,10 @@ class World:
         for pod in self._pods_of(job):
             self._delete_pod(pod)
 
-    def _remove(self, job: Json, pod: Json) -> None:
+    def _remove(self, job: Json, pod: Json, code: int) -> None:
         """A pod is deleted by hand: it ends, the Job controller counts it, and it goes."""
         if not _has_ended(pod):
-            self._end(pod, self.random.choice((75, 75, 137)))
+            self._end(pod, code)
         self._count(job)
         self._delete_pod(pod)
 

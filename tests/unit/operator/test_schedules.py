@@ -60,6 +60,7 @@ ACTIONS: tuple[tuple[int, Action], ...] = (
     (1, World.user_deletes),
     (1, World.user_applies),
     (4, World.somebody_deletes_a_job),
+    (4, World.somebody_cleans_up),
     (2, catch_up),
 )
 """What may happen next, with its weight."""
@@ -93,8 +94,10 @@ def test_laws_hold_under_every_schedule(group: int) -> None:
 
 
 def test_schedules_reach_what_they_are_for() -> None:
-    """Conflicts, retries, suspensions, later revisions and deletions happen in them."""
-    seen = {"errors": 0, "retries": 0, "suspended": 0, "revisions": 0, "deleted": 0, "twice": 0}
+    """Conflicts, retries, suspensions, later revisions, deletions and unseen ends are in them."""
+    seen = dict.fromkeys(
+        ("errors", "retries", "suspended", "revisions", "deleted", "twice", "unseen"), 0
+    )
     for seed in range(60):
         world = play(seed)
         seen["errors"] += sum(operator.requests_failed for operator in world.operators)
@@ -107,4 +110,8 @@ def test_schedules_reach_what_they_are_for() -> None:
                 for item in status.get("conditions", ())
             )
             seen["twice"] += len(status.get("attempts", ())) > 1
+            seen["unseen"] += any(
+                entry.get("reason") == "EndUnseen" and entry.get("counted")
+                for entry in status.get("attempts", ())
+            )
     assert all(seen.values()), seen
