@@ -61,6 +61,7 @@ ACTIONS: tuple[tuple[int, Action], ...] = (
     (1, World.user_applies),
     (4, World.somebody_deletes_a_job),
     (4, World.somebody_cleans_up),
+    (2, World.somebody_takes_labels_away),
     (2, catch_up),
 )
 """What may happen next, with its weight."""
@@ -98,7 +99,7 @@ def test_schedules_reach_what_they_are_for() -> None:
     seen = dict.fromkeys(
         ("errors", "retries", "suspended", "revisions", "deleted", "twice", "unseen"), 0
     )
-    for seed in range(60):
+    for seed in range(150):
         world = play(seed)
         seen["errors"] += sum(operator.requests_failed for operator in world.operators)
         seen["deleted"] += len(world.gone)
