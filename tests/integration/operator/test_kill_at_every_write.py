@@ -34,7 +34,7 @@ pytestmark = [
 
 WRITES: dict[Script, int] = {
     plain: 10,
-    with_retry: 10,
+    with_retry: 11,
     with_lost_job: 12,
     with_suspension: 17,
     with_clean_up: 12,

@@ -317,12 +317,12 @@ def test_a_pod_without_its_secret_is_told_by_name() -> None:
 
 
 def test_a_slow_claim_is_not_taken_for_a_missing_secret() -> None:
-    """A claim may take minutes to attach; both are named, the reason stays."""
+    """A claim may take minutes to attach: both are named, neither is blamed."""
     cache = {"cache": {"claimName": "hub-cache"}}
     job, child = training(output=OUTPUT, compute=cache), make_child()
     stuck = make_pod(child, conditions=[unready(-30)])
     plan = plan_for(job, child, pods=(stuck,))
-    assert condition(plan, "Running") == ("False", "Pending")
+    assert condition(plan, "Running") == ("False", "VolumeNotReady")
     assert "Secret s3-keys, claim hub-cache" in message(plan)
 
 

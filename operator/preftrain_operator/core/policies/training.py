@@ -1,5 +1,6 @@
 """Follows the training Job of the current attempt, and makes the next one where that helps."""
 
+from dataclasses import replace
 from typing import Final
 
 from preftrain_api.reasons import ConditionType as Type
@@ -12,13 +13,13 @@ from preftrain_operator.core.attempts import (
     record_endings,
     record_running,
 )
-from preftrain_operator.core.conditions import find, has_reason, suspended, under_way
+from preftrain_operator.core.conditions import Truth, find, has_reason, suspended, under_way
 from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.plan import LOOK_AGAIN, EventNote, Plan
 from preftrain_operator.core.policies.creation import create_reserved
 from preftrain_operator.core.policies.outcome import fail, succeed
 from preftrain_operator.core.policies.prepare import with_uid
-from preftrain_operator.core.policies.waiting import why_waiting
+from preftrain_operator.core.policies.waiting import tell, why_waiting
 from preftrain_operator.core.reserve import render_training, reserve_training, waiting_reason
 from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.told import with_progress, with_result
@@ -35,6 +36,7 @@ from preftrain_operator.core.verdict import (
     ending_of,
     ending_of_failed_job,
     has_evidence,
+    reason_of_disruption,
     result_of,
 )
 
@@ -71,8 +73,10 @@ def follow(situation: Situation) -> Plan | None:
         return exhausted(situation, status)
     running = next((pod for pod in reversed(pods) if pod.is_running), None)
     if running is not None:
-        return _running(situation, with_uid(status, ref, job), job, running)
-    return _waiting(situation, status, job, pods)
+        plan = _running(situation, with_uid(status, ref, job), job, running)
+    else:
+        plan = _waiting(situation, status, job, pods)
+    return replace(plan, events=(*_endings(situation.status, status), *plan.events))
 
 
 def has_succeeded(job: JobView, pods: tuple[PodView, ...]) -> bool:
@@ -205,7 +209,9 @@ def _running(
 ) -> Plan:
     known = any(entry.pod_uid == pod.uid for entry in situation.status.attempts)
     status = record_running(status, job, pod)
-    notes = under_way(Reason.TRAINING, running=True)
+    if pod.disruption:
+        return _disrupted(situation, status, pod)
+    notes = under_way(Reason.TRAINING, running="True")
     report = situation.observed.report
     if report is not None and report.pod_uid == pod.uid:
         status = with_progress(status, report)
@@ -217,18 +223,48 @@ def _running(
     return Plan(status=status, events=(event,))
 
 
+def _disrupted(situation: Situation, status: PreferenceTrainingJobStatus, pod: PodView) -> Plan:
+    """The cluster takes the pod away; it may have a while to save, or its node may be lost."""
+    reason = reason_of_disruption(pod)
+    message = f"{reason.text} It is pod {pod.name} on node {pod.node} ({pod.disruption})."
+    running: Truth = "Unknown" if reason is Reason.NODE_LOST else "True"
+    plan = write_if_changed(
+        situation, updated(situation, status, under_way(reason, message, running=running))
+    )
+    if has_reason(situation.status.conditions, Type.READY, reason):
+        return plan
+    event = EventNote(f"Disrupted/{pod.uid}", reason.value, message, warning=True)
+    return replace(plan, events=(event,))
+
+
+def _endings(
+    before: PreferenceTrainingJobStatus, status: PreferenceTrainingJobStatus
+) -> tuple[EventNote, ...]:
+    """An Event for each pod whose end is new and after which the same Job makes another."""
+    return tuple(
+        EventNote(
+            f"Ended/{entry.pod_uid or entry.end_time}",
+            entry.reason or Reason.KILLED.value,
+            f"a pod of attempt {entry.number} ended, another follows: {entry.message or ''}",
+            warning=bool(entry.counted),
+        )
+        for entry in status.attempts
+        if entry.end_time is not None and entry not in before.attempts
+    )
+
+
 def _waiting(
     situation: Situation,
     status: PreferenceTrainingJobStatus,
     job: JobView,
     pods: tuple[PodView, ...],
 ) -> Plan:
-    stuck = why_waiting(situation, job, pods, Reason.PENDING)
+    stuck = why_waiting(situation, job, pods)
+    if stuck is not None:
+        return tell(situation, status, job.name, stuck)
     ready = find(status.conditions, Type.READY)
     entry = status.attempts[-1] if status.attempts else None
-    if stuck is not None:
-        reason, message = stuck
-    elif job.suspended:
+    if job.suspended:
         reason, message = Reason.QUEUED, ""
     elif entry is not None and entry.end_time is not None and entry.job == job.name:
         reason = Reason.RETRYING if entry.counted else Reason.PREEMPTED
