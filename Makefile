@@ -27,7 +27,7 @@ demo-down: $(SETUP) ## End everything that `make demo` started
 	test-schedules
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
-	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/unit tests/integration
+	@$(PY) -m pytest -q -n 2 --dist loadgroup --every-number tests/unit tests/integration
 	@$(PY) -m pytest tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit

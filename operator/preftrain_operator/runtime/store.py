@@ -9,12 +9,22 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
-from preftrain_operator.core.observed import Observed, Refusal, Report, observe
+from preftrain_operator.core.observed import (
+    Observed,
+    Refusal,
+    Report,
+    controller_of,
+    observe,
+    view_pod,
+)
 from preftrain_operator.kube.port import Json, Kind
 from preftrain_operator.runtime.echo import Echo
+from preftrain_operator.runtime.selector import is_told
 from preftrain_operator.runtime.trim import trim
 
 MAX_TOMBSTONES: Final = 8192
+MAX_LAST_STATES: Final = 16
+"""Pods of a job that are gone and may not be in its status yet; Jobs make them one by one."""
 CACHED: Final = (Kind.TRAINING_JOBS, Kind.JOBS, Kind.PODS)
 
 
@@ -34,12 +44,14 @@ class Store:
         self._items: dict[Kind, dict[str, Json]] = {kind: {} for kind in CACHED}
         self._children: dict[Kind, dict[str, set[str]]] = {Kind.JOBS: {}, Kind.PODS: {}}
         self._tombstones: OrderedDict[str, int] = OrderedDict()
+        self._last_states: dict[str, dict[str, Json]] = {}
         self._reports: dict[str, Report] = {}
+        self._keys: dict[str, str] = {}
 
-    def put(self, kind: Kind, item: Json, *, live: bool = False) -> bool:
+    def put(self, kind: Kind, item: Json, *, by_name: bool = False) -> bool:
         """Take in an object; False when what is known is as new or newer.
 
-        `live` says that it was read by its name just now. A watch tells of an object that loses
+        `by_name` says that it was read by its name just now. A watch tells of an object that loses
         its labels as of a deleted one, in the very version that a look then finds.
         """
         metadata = item["metadata"]
@@ -48,34 +60,42 @@ class Store:
         if known is not None and version <= version_of(known):
             return False
         buried = self._tombstones.get(uid, -1)
-        if version < buried or (version == buried and not live):
+        if version < buried or (version == buried and not by_name):
             return False
-        trimmed = trim(kind, item)
-        self._items[kind][uid] = trimmed
-        key = key_of(kind, trimmed)
+        # Whose child it is does not change, whatever becomes of its labels and its owner.
+        key = self._keys.get(uid) or self._key_of(kind, item)
         if key is None:
             return False
+        self._items[kind][uid] = trim(kind, item)
+        self._keys[uid] = key
         if kind is not Kind.TRAINING_JOBS:
             self._children[kind].setdefault(key, set()).add(uid)
-        self._echo.owe(kind, uid, version)
+        else:
+            self._forget_accounted(key, item)
+        if is_told(kind, item):
+            self._echo.owe(kind, uid, version)
         self._changed(key)
         return True
 
     def remove(self, kind: Kind, item: Json) -> bool:
-        """Take out an object that was deleted; False when it was not there."""
+        """Take out an object that was deleted; False when it was not there.
+
+        How a pod had ended is kept until the status of its job tells it.
+        """
         uid = item["metadata"]["uid"]
         self._tombstones[uid] = max(version_of(item), self._tombstones.get(uid, -1))
         while len(self._tombstones) > MAX_TOMBSTONES:
             self._tombstones.popitem(last=False)
         self._echo.forget(uid)
         known = self._items[kind].pop(uid, None)
+        if kind is Kind.PODS:
+            self._keep_last_state(item)
         if known is None:
             return False
-        key = key_of(kind, known)
-        if key is None:
-            return False
+        key = self._keys.pop(uid)
         if kind is Kind.TRAINING_JOBS:
             self._reports.pop(key, None)
+            self._last_states.pop(key, None)
         else:
             children = self._children[kind].get(key, set())
             children.discard(uid)
@@ -92,7 +112,8 @@ class Store:
 
         Returns:
             How many objects were added, changed and removed. What is newer than the list
-            stays: it was created or changed after.
+            stays: it was created or changed after. So does, for `key`, a child that a list cannot
+            tell of; it has to be read by its name.
         """
         known = set(self._items[kind]) if key is None else set(self._children[kind].get(key, ()))
         added = changed = removed = 0
@@ -104,9 +125,18 @@ class Store:
                 added, changed = added + (uid not in known), changed + (uid in known)
         for uid in known - listed:
             item = self._items[kind][uid]
-            if version_of(item) <= version:
+            if version_of(item) <= version and (key is None or is_told(kind, item)):
                 removed += self.remove(kind, item)
         return added, changed, removed
+
+    def untold(self, key: str) -> list[tuple[Kind, Json]]:
+        """The children of a job of which no watch or list tells any more."""
+        return [
+            (kind, item)
+            for kind in self._children
+            for item in self._of(kind, key)
+            if not is_told(kind, item)
+        ]
 
     def get(self, kind: Kind, uid: str) -> Json | None:
         """An object by its UID."""
@@ -135,26 +165,62 @@ class Store:
         return observe(
             job,
             self._of(Kind.JOBS, key),
-            self._of(Kind.PODS, key),
+            self.pods(key),
             report=self._reports.get(key),
             refusal=refusal,
             live=live,
         )
 
     def pods(self, key: str) -> list[Json]:
-        """The pods that carry a job's label."""
-        return self._of(Kind.PODS, key)
+        """The pods that carry a job's label, and those that are gone and not accounted for."""
+        return [*self._of(Kind.PODS, key), *self._last_states.get(key, {}).values()]
+
+    def _keep_last_state(self, item: Json) -> None:
+        uid = item["metadata"]["uid"]
+        key = self._keys.get(uid) or self._key_of(Kind.PODS, item)
+        job = self._items[Kind.TRAINING_JOBS].get(key) if key is not None else None
+        if key is None or job is None or not view_pod(item).has_ended:
+            return
+        kept = self._last_states.setdefault(key, {})
+        kept[uid] = trim(Kind.PODS, item)
+        if len(kept) > MAX_LAST_STATES:
+            del kept[next(iter(kept))]
+        self._forget_accounted(key, job)
+
+    def _forget_accounted(self, key: str, job: Json) -> None:
+        """Drop the last states that the status of `job` has no more need of."""
+        kept = self._last_states.get(key)
+        if kept is None:
+            return
+        status = job.get("status") or {}
+        for uid in ended_pods(status) & kept.keys():
+            del kept[uid]
+        if not kept or "completionTime" in status:
+            del self._last_states[key]
+
+    def _key_of(self, kind: Kind, item: Json) -> str | None:
+        """The job that an object belongs to. Owners say so; a label does for a pod that is told
+        of before its Job.
+        """
+        if kind is Kind.TRAINING_JOBS:
+            return str(item["metadata"]["uid"])
+        owner = controller_of(item)
+        if kind is Kind.JOBS:
+            return owner
+        label = (item["metadata"].get("labels") or {}).get(LABEL_JOB_UID)
+        return self._keys.get(owner or "") or label
 
     def _of(self, kind: Kind, key: str) -> list[Json]:
         return [self._items[kind][uid] for uid in self._children[kind].get(key, ())]
 
 
-def key_of(kind: Kind, item: Json) -> str | None:
-    """Key of the job that an object belongs to; None for objects without our label."""
-    if kind is Kind.TRAINING_JOBS:
-        return str(item["metadata"]["uid"])
-    key = (item["metadata"].get("labels") or {}).get(LABEL_JOB_UID)
-    return None if key is None else str(key)
+def ended_pods(status: Json) -> set[str]:
+    """UIDs of the pods whose end a status tells."""
+    return {
+        entry["podUid"]
+        for entry in status.get("attempts") or ()
+        if "endTime" in entry and "podUid" in entry
+    }
 
 
 def version_of(item: Json) -> int:

@@ -32,22 +32,30 @@ def has_ended(pod: Json) -> bool:
     return pod["status"]["phase"] in ("Succeeded", "Failed")
 
 
-def verdict(job: Json, pods: list[Json]) -> tuple[str, str] | None:
-    """What the Job controller makes of a Job's pods that have all ended: type and reason of its
+def exit_code_of(pod: Json) -> int:
+    """Of a pod that has ended."""
+    state = pod["status"]["containerStatuses"][0]["state"]
+    return int(state["terminated"]["exitCode"])
+
+
+def verdict(job: Json, codes: list[int]) -> tuple[str, str] | None:
+    """What the Job controller makes of how a Job's pods have all ended: type and reason of its
     condition, or None while it goes on.
     """
-    codes = [
-        pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] for pod in pods
-    ]
     if 0 in codes:
         return "Complete", "Completed"
     counted = 0
     for code in codes:
-        action = next((action for wanted, action in _rules(job) if code in wanted), "Count")
+        action = action_on(job, code)
         if action == "FailJob":
             return "Failed", "PodFailurePolicy"
         counted += action == "Count"
     return ("Failed", "BackoffLimitExceeded") if counted > job["spec"]["backoffLimit"] else None
+
+
+def action_on(job: Json, code: int) -> str:
+    """What the Job's pod failure policy says of an exit code."""
+    return next((action for wanted, action in _rules(job) if code in wanted), "Count")
 
 
 def _rules(job: Json) -> Iterator[tuple[list[int], str]]:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from preftrain_api.reasons import REASON_OF_EXIT_CODE, Reason
+from preftrain_api.status import MAX_ATTEMPTS
 from preftrain_operator.kube.port import Json, Kind
 from support.schedule.children import controller_of, is_on_its_way_out
 from support.schedule.world import World
 
+_COUNTED = frozenset(
+    {
+        Reason.INTERNAL_ERROR,
+        Reason.OBJECT_STORE_UNAVAILABLE,
+        Reason.KILLED,
+        Reason.END_UNSEEN,
+        Reason.JOB_DELETED,
+        *(reason for code, reason in REASON_OF_EXIT_CODE.items() if code.is_final),
+    }
+)
 CATCH_UP_ROUNDS = 10
 QUIET_ROUNDS = 200
 """Rounds in which a fair world must come to its end: far more than the longest life needs."""
@@ -124,10 +136,29 @@ def check_rest(world: World) -> None:
     uid = job["metadata"]["uid"]
     for item in world.api.items(Kind.JOBS):
         assert controller_of(item) == uid
+    check_accounts(world, status)
     names = [item["metadata"]["name"] for item in world.api.items(Kind.EVENTS)]
     assert len(names) == len(set(names))
     # The Job controller may start one pod more than allowed before the operator looks.
     assert status.get("retries", 0) <= job["spec"]["maxRetries"] + 2
+
+
+def check_accounts(world: World, status: Json) -> None:
+    """Whatever a Job counted as failed is in an attempt, seen or not.
+
+    The last Job of a run that gave up may fail once more when nobody counts any longer.
+    """
+    entries = status.get("attempts", ())
+    gave_up = verdict_of(status) == ("False", Reason.BACKOFF_LIMIT_EXCEEDED)
+    refs = status["jobRefs"][:-1] if gave_up else status["jobRefs"]
+    names = {ref["name"] for ref in refs if ref["stage"] == "Train"}
+    for item in world.api.items(Kind.JOBS):
+        name = item["metadata"]["name"]
+        if name not in names or len(entries) == MAX_ATTEMPTS:
+            continue
+        told = [entry for entry in entries if entry["job"] == name and entry["reason"] in _COUNTED]
+        failed = item["status"].get("failed", 0)
+        assert len(told) >= failed, f"{name} counted {failed} failures, not only {told}"
 
 
 def check_silence(world: World) -> None:

@@ -93,6 +93,8 @@ ACTIONS: tuple[tuple[int, Action], ...] = (
     (1, World.user_deletes),
     (1, World.user_applies),
     (6, World.somebody_deletes_a_job),
+    (4, World.somebody_cleans_up),
+    (2, World.somebody_takes_labels_away),
     (2, World.a_stranger_comes_or_goes),
     (2, catch_up),
 )

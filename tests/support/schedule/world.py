@@ -13,14 +13,25 @@ from typing import Any
 
 from preftrain_api.group import LABEL_QUEUE_NAME
 from preftrain_operator.kube.port import Json, Kind
+from preftrain_operator.runtime.selector import is_told
 from support.fake_api import FakeApi
-from support.schedule.children import controller_of, has_ended, is_finished, stage_of, verdict
+from support.schedule.children import (
+    action_on,
+    controller_of,
+    exit_code_of,
+    has_ended,
+    is_finished,
+    stage_of,
+    verdict,
+)
 from support.schedule.operator import SimulatedOperator
 from support.schedule.witness import Witness
 from support.situations import NOW, SKIP
 from support.training_jobs import SPEC, TRAIN, TRAINED
 
 NAMESPACE, NAME = "team", "run"
+SELECTED = ("app.kubernetes.io/managed-by", "preftrain.dev/job-uid")
+"""Labels by which children are watched and listed."""
 EXIT_CODES = (0, 0, 0, 0, 65, 69, 70, 75, 75, 76, 78, 137, 143)
 """What pods end with, the usual ends more often than others."""
 PREEMPTED = 75
@@ -32,6 +43,7 @@ class World:
     Attributes:
         history: every status that was ever stored, with the UID of its resource.
         gone: UIDs of resources that were deleted.
+        ends: exit codes by pod that the Job controller has seen, by the UID of the Job.
         asleep: an operator whose process is not given any time.
     """
 
@@ -40,11 +52,13 @@ class World:
         self.seconds = 0
         self.history: list[tuple[str, Json]] = []
         self.gone: set[str] = set()
+        self.ends: dict[str, dict[str, int]] = {}
         self.api = FakeApi()
         self.api.changed = self._tell
         self.operators: list[SimulatedOperator] = []
         self.asleep: SimulatedOperator | None = None
         self._witness = Witness()
+        self._told: set[str] = set()
         self._serial = 0
         self.user_applies()
         self.operators += [SimulatedOperator(self.api, self.now) for _ in range(operators)]
@@ -72,10 +86,18 @@ class World:
     def _tell(self, kind: Kind, sort: str, item: Json) -> None:
         if kind is Kind.TRAINING_JOBS and sort != "DELETED":
             self.history.append((item["metadata"]["uid"], item.get("status") or {}))
-        if kind is not Kind.EVENTS:
-            self._witness.see(kind, sort, item)
-            for operator in self.operators:
-                operator.hear((kind, sort, item))
+        if kind is Kind.EVENTS:
+            return
+        self._witness.see(kind, sort, item)
+        uid = item["metadata"]["uid"]
+        if not is_told(kind, item):
+            # A watch with a selector tells of what leaves it as of what was deleted.
+            if uid not in self._told:
+                return
+            sort = "DELETED"
+        (self._told.discard if sort == "DELETED" else self._told.add)(uid)
+        for operator in self.operators:
+            operator.hear((kind, sort, item))
 
     # What people do.
 
@@ -131,9 +153,25 @@ class World:
         chosen = self.random.choice(items)
         pods = self._pods_of(chosen)
         if pods and self._chance(0.5):
-            self._delete_pod(pods[-1])
+            self._remove(chosen, pods[-1], self.random.choice((PREEMPTED, PREEMPTED, 137)))
         else:
             self._delete_job(chosen)
+
+    def somebody_cleans_up(self) -> None:
+        """Remove pods as soon as they have ended, one that is just ending among them."""
+        for item in self.unfinished("train"):
+            for pod in self._pods_of(item):
+                if pod["status"]["phase"] != "Pending":
+                    self._remove(item, pod, self.random.choice(EXIT_CODES))
+
+    def somebody_takes_labels_away(self) -> None:
+        """Edit a child Job or a pod so that no watch and no list tells of it any more."""
+        kind = self.random.choice((Kind.JOBS, Kind.PODS))
+        items = [item for item in self.api.items(kind) if is_told(kind, item)]
+        if items:
+            item = self.random.choice(items)
+            del item["metadata"]["labels"][self.random.choice(SELECTED)]
+            self.api.put(kind, item)
 
     def stranger(self) -> Json | None:
         """A Job that has one of our names and is nobody's of ours."""
@@ -175,10 +213,11 @@ class World:
                     self._end(pod, PREEMPTED)
             self._conclude(item, "Failed", "DeadlineExceeded")
             return
+        item = self._count(item)
         pods = self._pods_of(item)
         if pods and not has_ended(pods[-1]):
             return
-        found = verdict(item, pods)
+        found = verdict(item, list(self.ends.get(item["metadata"]["uid"], {}).values()))
         if found is not None:
             self._conclude(item, *found)
         else:
@@ -197,16 +236,16 @@ class World:
         admitted = not item["spec"].get("suspend")
         if admitted and not evict:
             return
-        status = {} if admitted else {**item.get("status", {}), "startTime": self._time()}
+        status = {**item.get("status", {}), "startTime": self._time()}
+        if admitted:
+            del status["startTime"]
         self._witness.queue_writes = True
-        self.api.put(
-            Kind.JOBS, {**item, "spec": {**item["spec"], "suspend": admitted}, "status": status}
-        )
+        item = {**item, "spec": {**item["spec"], "suspend": admitted}, "status": status}
+        item = self.api.put(Kind.JOBS, item)
         self._witness.queue_writes = False
         for pod in self._pods_of(item) if admitted else ():
             if not has_ended(pod):
-                self._end(pod, PREEMPTED)
-                self._delete_pod(pod)
+                self._remove(item, pod, PREEMPTED)
 
     def kubelet(self, code: int | None = None) -> None:
         """A pod runs, or ends with some exit code."""
@@ -252,7 +291,7 @@ class World:
             "namespace": NAMESPACE,
             "uid": name,
             "creationTimestamp": self._time(),
-            "labels": job["metadata"]["labels"],
+            "labels": job["spec"]["template"]["metadata"]["labels"],
             "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
         }
         spec = {"nodeName": "node-1"}
@@ -274,7 +313,13 @@ class World:
         self.api.put(Kind.PODS, pod)
 
     def _conclude(self, job: Json, kind: str, reason: str) -> None:
-        job["status"] = {"conditions": [{"type": kind, "status": "True", "reason": reason}]}
+        job = self._count(job)
+        condition = {"type": kind, "status": "True", "reason": reason}
+        if reason == "PodFailurePolicy":
+            codes = self.ends[job["metadata"]["uid"]].values()
+            code = next(code for code in codes if action_on(job, code) == "FailJob")
+            condition["message"] = f"Container trainer failed with exit code {code} matching"
+        job["status"] = {**(job.get("status") or {}), "conditions": [condition]}
         self.api.put(Kind.JOBS, job)
 
     def _pods_of(self, job: Json) -> list[Json]:
@@ -285,6 +330,24 @@ class World:
         self.api.take(Kind.JOBS, NAMESPACE, job["metadata"]["name"])
         for pod in self._pods_of(job):
             self._delete_pod(pod)
+
+    def _remove(self, job: Json, pod: Json, code: int) -> None:
+        """A pod is deleted: it ends, the Job controller counts it, and it goes."""
+        if not has_ended(pod):
+            self._end(pod, code)
+        self._count(job)
+        self._delete_pod(pod)
+
+    def _count(self, job: Json) -> Json:
+        """The Job, with its account of the pods that have ended."""
+        ends = self.ends.setdefault(job["metadata"]["uid"], {})
+        for pod in filter(has_ended, self._pods_of(job)):
+            ends.setdefault(pod["metadata"]["uid"], exit_code_of(pod))
+        failed = sum(code != 0 and action_on(job, code) != "Ignore" for code in ends.values())
+        status = job.get("status") or {}
+        if failed == status.get("failed", 0):
+            return job
+        return self.api.put(Kind.JOBS, {**job, "status": {**status, "failed": failed}})
 
     def _delete_pod(self, pod: Json) -> None:
         self.api.take(Kind.PODS, NAMESPACE, pod["metadata"]["name"])

@@ -17,6 +17,7 @@ from preftrain_operator.core.decide import decide
 from preftrain_operator.core.observed import observe
 from preftrain_operator.core.plan import Plan
 from preftrain_operator.core.situation import Situation
+from support.kstatus import kstatus
 from support.situations import INSTALLATION, NOW, SKIP, UID, at, make_job
 from support.training_jobs import SPEC, TRAIN, TRAINED
 
@@ -286,6 +287,9 @@ class Life(RuleBasedStateMachine):
         assert (trio["Succeeded"] == "True") == (trio["Ready"] == "True")
         assert (trio["Failed"] == "True") == (trio["Stalled"] == "True")
         assert not (trio["Reconciling"] == trio["Stalled"] == "True")
+        verdict = {"Succeeded": "Current", "Failed": "Failed"}
+        ends = [verdict[kind] for kind in verdict if trio[kind] == "True"]
+        assert kstatus(self.job) == (ends[0] if ends else "InProgress")
         assert len(self.active_jobs()) <= 1
         waits = not self.job["spec"].get("suspend") and "completionTime" not in status
         if waits and any(job["spec"]["suspend"] for job in self.active_jobs()):

@@ -26,9 +26,11 @@ def test_laws_hold_under_every_schedule(group: int) -> None:
 
 
 def test_schedules_reach_what_they_are_for() -> None:
-    """Conflicts, retries, suspensions, later revisions and deletions happen in them."""
-    seen = {"errors": 0, "retries": 0, "suspended": 0, "revisions": 0, "deleted": 0, "twice": 0}
-    for seed in range(60):
+    """Conflicts, retries, suspensions, later revisions, deletions and unseen ends are in them."""
+    seen = dict.fromkeys(
+        ("errors", "retries", "suspended", "revisions", "deleted", "twice", "unseen"), 0
+    )
+    for seed in range(150):
         world = play(seed)
         seen["errors"] += sum(operator.requests_failed for operator in world.operators)
         seen["deleted"] += len(world.gone)
@@ -40,4 +42,8 @@ def test_schedules_reach_what_they_are_for() -> None:
                 for item in status.get("conditions", ())
             )
             seen["twice"] += len(status.get("attempts", ())) > 1
+            seen["unseen"] += any(
+                entry.get("reason") == "EndUnseen" and entry.get("counted")
+                for entry in status.get("attempts", ())
+            )
     assert all(seen.values()), seen
