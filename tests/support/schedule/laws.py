@@ -5,7 +5,7 @@ from __future__ import annotations
 from preftrain_api.reasons import REASON_OF_EXIT_CODE, Reason
 from preftrain_api.status import MAX_ATTEMPTS
 from preftrain_operator.kube.port import Json, Kind
-from support.schedule.children import controller_of, is_on_its_way_out
+from support.schedule.children import controller_of, has_ended, is_on_its_way_out
 from support.schedule.world import World
 
 _COUNTED = frozenset(
@@ -78,7 +78,8 @@ def _check_held_up(world: World, job: Json) -> None:
     status = job["status"]
     held = any(c["type"] == "Suspended" and c["status"] == "True" for c in status["conditions"])
     if held:
-        assert world.unfinished() == [], "a run that is said to be suspended has a Job"
+        pods = world.api.items(Kind.PODS)
+        assert all(map(has_ended, pods)), "a run that is said to be suspended has a pod"
     if "completionTime" in status or job["spec"].get("suspend") or not status.get("jobRefs"):
         return
     current, stranger = status["jobRefs"][-1], world.stranger()

@@ -45,10 +45,12 @@ HAPPENINGS: list[Happening] = [
     World.queue,
     World.user_suspends,
     World.user_runs_again,
-    World.somebody_deletes_a_job,
     World.a_stranger_comes_or_goes,
     World.time_passes,
 ]
+"""Nobody deletes pods or Jobs: what a pod said that is gone is known to whoever saw it and not to
+a successor.
+"""
 WHOLE = (_pod_ends(0), _pod_runs, _pod_ends(70), _pod_runs, _pod_ends(0), World.user_runs_again)
 
 
