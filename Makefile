@@ -26,7 +26,8 @@ demo: $(SETUP) ## Cluster, operator, one real training job, its adapter, and wha
 demo-down: $(SETUP) ## End everything that `make demo` started
 	@$(PY) -m demo down
 
-.PHONY: test test-unit test-branches test-integration test-trainer test-resume test-faults test-faults-storage test-e2e
+.PHONY: test test-unit test-branches test-integration test-trainer test-resume test-faults test-faults-storage test-e2e \
+	test-schedules
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
 	@$(MAKE) --no-print-directory test-branches
@@ -47,6 +48,8 @@ test-resume: $(SETUP) ## Kill and resume a trainer at every moment, as a table
 	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix
 test-faults-storage: $(SETUP) ## Every storage fault at every request; rewrites a table in docs/
 	@$(PY) -m pytest -q tests/faults
+test-schedules: $(SETUP) ## 20,000 random schedules of two operators; rewrites a table in docs/
+	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.schedule
 test-e2e: $(SETUP) ## Both images on a real node: the demo's path, with assertions
 	@$(PY) -m pytest tests/e2e
 

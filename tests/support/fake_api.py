@@ -7,6 +7,7 @@ does is tested against one.
 from __future__ import annotations
 
 import itertools
+import marshal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -162,10 +163,8 @@ class FakeApi:
 
 
 def _copy(value: Any) -> Any:
-    """A copy of JSON data; several times as fast as the general one, and most of the work here."""
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value
+    """A copy of plain data. Most of the work here is copying, and this is the fastest way."""
+    return marshal.loads(marshal.dumps(value))  # noqa: S302  # written just now
 
 
 def _merged(old: Any, patch: Any) -> Any:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
-from preftrain_operator.core.attempts import open_entry, vanished
 from preftrain_operator.core.decide import decide
 from preftrain_operator.core.observed import Observed, Refusal
 from preftrain_operator.core.plan import Plan
@@ -168,18 +167,26 @@ class Controller:
         observed = self._store.snapshot(key)
         if observed is None:
             return
-        ref, entry = observed.current, open_entry(observed.status)
+        ref, entry = observed.current, observed.missing_pod
+        # The Job first: whose a pod without labels is only its owner tells.
         if ref is not None and observed.job_of(ref) is None:
             names.append((Kind.JOBS, ref.name))
-        if entry is not None and entry.pod is not None and vanished(observed.status, observed.pods):
+        if entry is not None and entry.pod is not None:
             names.append((Kind.PODS, entry.pod))
         for kind, name in dict.fromkeys(names):
-            try:
-                found = await self._kube.get(kind, namespace, name)
-            except NotFound:
-                self._forget(key, kind, name)
-            else:
-                self._store.put(kind, found, by_name=True)
+            await self._read_by_name(key, namespace, kind, name)
+        observed = self._store.snapshot(key)
+        if ref is not None and observed is not None and observed.missing_pod is not None:
+            # It may have been counted after the Jobs were listed, though before it went.
+            await self._read_by_name(key, namespace, Kind.JOBS, ref.name)
+
+    async def _read_by_name(self, key: str, namespace: str, kind: Kind, name: str) -> None:
+        try:
+            found = await self._kube.get(kind, namespace, name)
+        except NotFound:
+            self._forget(key, kind, name)
+        else:
+            self._store.put(kind, found, by_name=True)
 
     def _forget(self, key: str, kind: Kind, name: str) -> None:
         for known, item in self._store.untold(key):

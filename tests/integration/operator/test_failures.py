@@ -123,4 +123,7 @@ def test_a_pod_that_cannot_pull_its_image_says_so(world: World) -> None:
     world.kubelet.api.call("PATCH", path, {"status": {"containerStatuses": [container]}})
     status = world.jobs.wait("run", "Running", "False", "ImagePullFailed")
     assert condition_of(status, "Reconciling")["status"] == "True"
-    assert condition_of(status, "Ready")["message"] == "Back-off pulling image"
+    message = condition_of(status, "Ready")["message"]
+    assert message.startswith("Back-off pulling image; check that the image exists")
+    (event,) = [item for item in world.jobs.events("run") if item["type"] == "Warning"]
+    assert (event["reason"], event["message"]) == ("ImagePullFailed", message)

@@ -12,8 +12,7 @@ from preftrain_trainer.errors import ArtifactConflict, Preempted
 from preftrain_trainer.places.store import Fencing, ObjectStore
 from preftrain_trainer.publishing.claim import take_claim
 from support.checkpoints import sealed
-
-from .conftest import Place, Revision
+from support.result_place import Place, Revision
 
 pytestmark = pytest.mark.integration
 

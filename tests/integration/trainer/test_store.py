@@ -23,10 +23,9 @@ from preftrain_trainer.places.store import (
     probe,
 )
 from support.fault_proxy import Fault, Rule
+from support.result_place import Place, Revision
 from support.s3_worlds import BUCKET, S3World
 from support.trainer_cases import run_spec
-
-from .conftest import Place, Revision
 
 pytestmark = pytest.mark.integration
 

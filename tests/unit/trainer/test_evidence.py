@@ -1,38 +1,12 @@
 """What a manifest says about an adapter, and what it keeps to itself."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
-from preftrain_api.manifest import AttemptRecord, ManifestFile
-from preftrain_api.report import DataReport, Metrics, Pins
-from preftrain_api.run_spec import RunSpec
-from preftrain_trainer.publishing.evidence import Evidence
+from preftrain_api.manifest import ManifestFile
+from support.publication import evidence_of
 from support.trainer_cases import run_spec
 
 FILES = (ManifestFile(path="a", size=1, sha256="0" * 64),)
-HASH = "sha256:" + "0" * 64
-
-
-def evidence_of(run: RunSpec) -> Evidence:
-    return Evidence(
-        run=run,
-        pins=Pins(),
-        spec_hash=HASH,
-        data_report=DataReport(rows=1, train_rows=1, eval_rows=0),
-        resolved={},
-        versions={},
-        environment={},
-        created=datetime(2026, 1, 1, tzinfo=UTC),
-        steps=1,
-        metrics=Metrics(),
-        findings=(),
-        evaluation=None,
-        gates=(),
-        withheld=False,
-        adapter_step=1,
-        attempts=(AttemptRecord(number=1, pod_uid="pod-1", start_step=0, end_step=1, seconds=1.0),),
-        gpu_seconds=0.0,
-    )
 
 
 def test_values_of_the_environment_are_not_published(tmp_path: Path) -> None:
