@@ -224,6 +224,21 @@ def test_words_that_name_the_cause_come_before_newer_ones_that_do_not() -> None:
     assert cause((Notice("Unhealthy", "no"),)) is None
 
 
+def test_a_cause_that_becomes_known_replaces_the_guess() -> None:
+    """The first look found no Event; the reason is the same, the words are not."""
+    job, child = training(), make_child()
+    child["status"]["startTime"] = at(-30)
+    guess = plan_for(job, child)
+    assert "kubectl describe job" in ready_message(guess)
+    told = after(job, guess)
+    known = Notice("FailedCreate", "admission webhook denied the request: no")
+    plan = plan_for(told, child, notices=(known,))
+    assert known.message in ready_message(plan)
+    assert plan.events == ()
+    other = Notice("FailedCreate", "admission webhook denied the request: no, for the second time")
+    assert plan_for(after(told, plan), child, notices=(other,)).is_empty
+
+
 def test_texts_that_alternate_are_written_once() -> None:
     """Kubelets tell a failing pull in two ways in turn, the first of which says more."""
     job, child = training(), make_child()

@@ -43,6 +43,8 @@ _CONTAINER_REASONS: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
 _TOLD: Final = _IMAGE_REASONS | _CONTAINER_REASONS
+_ASK: Final = "'kubectl describe "
+"""Stands where the cause itself is not known, to be replaced by it."""
 _NO_SECRET: Final = re.compile(r"(?i)secret \S+ not found|couldn't find key \S+ in secret")
 _NO_CLAIM: Final = re.compile(r"(?i)persistentvolumeclaim")
 
@@ -116,7 +118,7 @@ def tell(
     reason, message = stuck
     ready = find(status.conditions, Type.READY)
     is_told = ready is not None and ready.reason == reason.value
-    if is_told and ready is not None and reason in _CHANGING:
+    if is_told and ready is not None and reason in _CHANGING and _ASK not in ready.message:
         message = ready.message
     plan = write_if_changed(situation, updated(situation, status, under_way(reason, message)))
     if situation.observed.notices is not None:
@@ -140,8 +142,7 @@ def _without_pod(situation: Situation, job: JobView) -> tuple[Reason, str]:
         return known[0], f"Job {job.name} gets no pod: {known[1]}; {_WAYS_OUT[known[0]]}"
     return Reason.ADMISSION_REJECTED, (
         f"Job {job.name} has no pod after {NO_POD_SECONDS} s: a quota, a policy or a service "
-        f"account that does not exist stands in the way; 'kubectl describe job {job.name}' "
-        "says which"
+        f"account that does not exist stands in the way; {_ASK}job {job.name}' says which"
     )
 
 
@@ -160,7 +161,7 @@ def _without_volumes(situation: Situation, pod: PodView) -> tuple[Reason, str]:
     reason = Reason.SECRET_MISSING if secrets and not claims else Reason.VOLUME_NOT_READY
     return reason, (
         f"pod {pod.name} still waits for its volumes or its network after {SET_UP_SECONDS} s; "
-        f"{wanted}'kubectl describe pod {pod.name}' says what is missing"
+        f"{wanted}{_ASK}pod {pod.name}' says what is missing"
     )
 
 
