@@ -159,6 +159,8 @@ def test_progress_reaches_the_columns(world: World) -> None:
             thread.join()
     status = world.jobs.status("run")
     assert status["progress"]["percent"] == 42
+    assert status["progress"]["podUid"] == pod["metadata"]["uid"]
+    assert status["progress"]["time"]
     assert status["display"]["progress"] == "420/1000 42%"
     assert status["display"]["eta"] == "3m20s"
     assert status["display"]["loss"] == "0.6931"
