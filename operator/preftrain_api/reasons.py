@@ -168,13 +168,18 @@ class Reason(StrEnum):
     )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
-        "The namespace's quota does not allow the Job; raise it or delete what uses it up, and "
-        "the run goes on.",
+        "The namespace's quota does not allow the Job or its pod; raise it or delete what uses "
+        "it up, and the run goes on.",
+    )
+    SERVICE_ACCOUNT_MISSING = (
+        "ServiceAccountMissing",
+        "compute.serviceAccountName is not there, so no pod can be made; create it, and the run "
+        "goes on.",
     )
     ADMISSION_REJECTED = (
         "AdmissionRejected",
-        "A quota, an admission policy or a missing service account stands in the way of the Job "
-        "or its pod; correct what the message names, and the run goes on.",
+        "An admission policy refused the Job or its pod; correct what the message names, and the "
+        "run goes on.",
     )
     NAME_TAKEN = (
         "NameTaken",

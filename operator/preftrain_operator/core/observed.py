@@ -11,6 +11,7 @@ from typing import Any, Literal
 from preftrain_api.progress import Progress
 from preftrain_api.status import AttemptStatus, JobRef, PreferenceTrainingJobStatus
 from preftrain_operator.core.names import Stage, read_job_name
+from preftrain_operator.core.notices import Notice
 from preftrain_operator.core.reading import SpecReading, read_leniently, read_spec
 
 Json = Mapping[str, Any]
@@ -133,6 +134,8 @@ class Observed:
     pods: tuple[PodView, ...] = ()
     report: Report | None = None
     refusal: Refusal | None = None
+    notices: tuple[Notice, ...] | None = None
+    """Events about the Job or pod that is stuck; None while nobody has asked for them."""
     live: bool = False
     """Whether Jobs and pods were just read from the API server, so that absence counts."""
 

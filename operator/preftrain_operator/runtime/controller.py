@@ -17,6 +17,7 @@ from preftrain_operator.kube.port import Json, Kind, KubePort
 from preftrain_operator.runtime.executor import Executor
 from preftrain_operator.runtime.leadership import Leadership
 from preftrain_operator.runtime.meter import Meter
+from preftrain_operator.runtime.notices import Notices
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.refusals import Refusals
 from preftrain_operator.runtime.store import Store
@@ -55,6 +56,7 @@ class Controller:
         self._clock = clock
         self._executor = Executor(kube, store, meter, clock)
         self._refusals = refusals or Refusals()
+        self._notices = Notices(kube)
 
     async def work(self) -> None:
         """Work on keys for ever, while this operator leads."""
@@ -79,6 +81,10 @@ class Controller:
             observed = self._snapshot(key, live=True)
             if observed is None:
                 return None
+            plan = self._decide(observed)
+        if plan.ask_about is not None:
+            notices = await self._notices.about(observed.namespace, plan.ask_about)
+            observed = replace(observed, notices=notices)
             plan = self._decide(observed)
         refusal = await self._executor.execute(observed, plan)
         if refusal is not None:

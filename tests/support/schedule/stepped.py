@@ -35,11 +35,11 @@ class PausingApi:
         self.is_about_to_create = False
 
     async def pages(
-        self, kind: Kind, namespace: str | None, *, labels: str = ""
+        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> AsyncIterator[Page]:
         """See `KubePort`."""
         await _Pause()
-        async for page in self._api.pages(kind, namespace, labels=labels):
+        async for page in self._api.pages(kind, namespace, labels=labels, fields=fields):
             yield page
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Json:

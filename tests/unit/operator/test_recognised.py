@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from preftrain_api.progress import Progress
+from preftrain_api.reasons import Reason
+from preftrain_operator.core.decide import decide
+from preftrain_operator.core.notices import Notice, cause
 from preftrain_operator.core.observed import Report
 from preftrain_operator.core.plan import Plan
 from support.situations import (
@@ -12,10 +15,12 @@ from support.situations import (
     after,
     at,
     condition,
+    look,
     make_child,
     make_pod,
     plan_for,
     running,
+    situate,
     started,
     training,
 )
@@ -113,6 +118,125 @@ def test_a_pod_that_waits(stage: str, pod: Json, reason: str, way_out: str) -> N
     assert plan_for(told, child, pods=(stuck,)).is_empty
     freed = plan_for(told, child, pods=(make_pod(child),))
     assert condition(freed, "Ready") == ("False", "Preparing" if stage == "prepare" else "Pending")
+
+
+EVENTS: list[tuple[str, Notice, str, str]] = [
+    # Which child it is about, what it says, the reason, and the way out.
+    (
+        "job",
+        Notice(
+            "FailedCreate",
+            'Error creating: pods "run-r1-1-" is forbidden: exceeded quota: gpus, requested: '
+            "requests.nvidia.com/gpu=1, used: 8, limited: 8",
+        ),
+        "QuotaExceeded",
+        "raise the quota",
+    ),
+    (
+        "job",
+        Notice(
+            "FailedCreate",
+            'Error creating: pods "x" is forbidden: error looking up service account team/trainer: '
+            'serviceaccount "trainer" not found',
+        ),
+        "ServiceAccountMissing",
+        "create it",
+    ),
+    (
+        "job",
+        Notice("FailedCreate", 'Error creating: pods "x" is forbidden: violates PodSecurity'),
+        "AdmissionRejected",
+        "correct what is named",
+    ),
+    (
+        "job",
+        Notice("FailedCreate", 'Error creating: admission webhook "x" denied the request: no'),
+        "AdmissionRejected",
+        "correct what is named",
+    ),
+    (
+        "pod",
+        Notice(
+            "FailedMount",
+            'MountVolume.SetUp failed for volume "secret-output" : secret "s3" not found',
+        ),
+        "SecretMissing",
+        "create the Secret",
+    ),
+    (
+        "pod",
+        Notice("FailedMount", "references non-existent secret key: HF_TOKEN"),
+        "SecretMissing",
+        "or the key",
+    ),
+    (
+        "pod",
+        Notice("FailedAttachVolume", 'Multi-Attach error for volume "pvc-1"'),
+        "VolumeNotReady",
+        "wait until it is bound",
+    ),
+    (
+        "pod",
+        Notice("FailedCreatePodSandBox", "failed to set up network"),
+        "ContainerNotStarted",
+        "policies of the node",
+    ),
+]
+
+
+@pytest.mark.fault(24, 25, 27)
+@pytest.mark.parametrize("stage", ["prepare", "train"])
+@pytest.mark.parametrize(("about", "notice", "reason", "way_out"), EVENTS)
+def test_what_only_events_tell(
+    stage: str, about: str, notice: Notice, reason: str, way_out: str
+) -> None:
+    """They are asked for when something is stuck, and once a minute as long as it is."""
+    job = started() if stage == "prepare" else training()
+    child = make_child(stage)
+    child["status"]["startTime"] = at(-30)
+    unready = {
+        "type": "PodReadyToStartContainers",
+        "status": "False",
+        "lastTransitionTime": at(-20),
+    }
+    pods = (make_pod(child, conditions=[unready]),) if about == "pod" else ()
+    wanted = decide(situate(look(job, child, pods=pods)))
+    assert wanted.ask_about == ("pod-1" if about == "pod" else child["metadata"]["uid"])
+    assert wanted.is_empty
+    timed_out = Notice("FailedMount", "timed out waiting for the condition")
+    other = Notice("BackOff", "something else")
+    plan = plan_for(job, child, pods=pods, notices=(other, notice, timed_out))
+    assert condition(plan, "Ready") == ("False", reason)
+    assert notice.message in ready_message(plan)
+    assert way_out in ready_message(plan)
+    assert plan.requeue_after == 60
+    assert [event.reason for event in plan.events] == [reason]
+    again = plan_for(after(job, plan), child, pods=pods, notices=(notice,))
+    assert again.is_empty
+
+
+def test_words_that_name_the_cause_come_before_newer_ones_that_do_not() -> None:
+    """Kubelets say in turn what is missing and that they have waited for it."""
+    vague = Notice("FailedMount", "timed out waiting for the condition")
+    clear = Notice("FailedMount", 'secret "s3" not found')
+    assert cause((vague, clear)) == (Reason.SECRET_MISSING, 'secret "s3" not found')
+    assert cause((vague,)) == (Reason.VOLUME_NOT_READY, vague.message)
+    assert cause((Notice("Unhealthy", "no"),)) is None
+
+
+def test_a_cause_that_becomes_known_replaces_the_guess() -> None:
+    """The first look found no Event; the reason is the same, the words are not."""
+    job, child = training(), make_child()
+    child["status"]["startTime"] = at(-30)
+    guess = plan_for(job, child)
+    assert "kubectl describe job" in ready_message(guess)
+    told = after(job, guess)
+    known = Notice("FailedCreate", "admission webhook denied the request: no")
+    plan = plan_for(told, child, notices=(known,))
+    assert known.message in ready_message(plan)
+    assert plan.events == ()
+    other = Notice("FailedCreate", "admission webhook denied the request: no, for the second time")
+    assert plan_for(after(told, plan), child, notices=(other,)).is_empty
 
 
 def test_texts_that_alternate_are_written_once() -> None:

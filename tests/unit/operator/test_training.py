@@ -330,11 +330,11 @@ def test_a_slow_claim_is_not_taken_for_a_missing_secret() -> None:
 def test_a_job_that_gets_no_pod_is_told() -> None:
     """A quota or a missing service account lets the Job be and refuses its pod."""
     job, child = training(), make_child()
-    child["status"]["startTime"] = at(-5)
+    child["status"]["startTime"] = at(-2)
     early = plan_for(job, child)
     assert early.status is None
-    assert early.requeue_after == 15
-    plan = plan_for(job, child, seconds=15)
+    assert early.requeue_after == 3
+    plan = plan_for(job, child, seconds=3)
     assert condition(plan, "Running") == ("False", "AdmissionRejected")
     assert "kubectl describe job run-r1-1" in message(plan)
     assert plan_for(after(job, plan), child, seconds=60).is_empty

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from preftrain_api.reasons import Reason
+from preftrain_operator.core.notices import reason_of_words
 from preftrain_operator.core.observed import Refusal
 from preftrain_operator.core.plan import JobManifest, Plan
 from preftrain_operator.core.policies.outcome import fail
@@ -33,6 +34,5 @@ def create_reserved(situation: Situation, manifest: JobManifest) -> Plan:
 
 
 def _reason(refusal: Refusal) -> Reason:
-    if refusal.kind == "Denied" and "exceeded quota" in refusal.message:
-        return Reason.QUOTA_EXCEEDED
-    return _REASONS[refusal.kind]
+    told = reason_of_words(refusal.message) if refusal.kind == "Denied" else None
+    return told or _REASONS[refusal.kind]

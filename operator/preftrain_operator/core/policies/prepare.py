@@ -10,7 +10,7 @@ from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.plan import LOOK_AGAIN, EventNote, Plan
 from preftrain_operator.core.policies.creation import create_reserved
 from preftrain_operator.core.policies.outcome import fail, succeed
-from preftrain_operator.core.policies.waiting import tell, why_waiting
+from preftrain_operator.core.policies.waiting import tell, wants_events, why_waiting
 from preftrain_operator.core.render import render_job
 from preftrain_operator.core.reserve import reserve_training, waiting_reason
 from preftrain_operator.core.situation import Situation
@@ -82,6 +82,9 @@ def _create(situation: Situation) -> Plan:
 
 
 def _wait(situation: Situation, job: JobView, pods: tuple[PodView, ...]) -> Plan:
+    wanted = wants_events(situation, job, pods)
+    if wanted is not None:
+        return Plan(ask_about=wanted)
     stuck = why_waiting(situation, job, pods)
     if stuck is not None:
         return tell(situation, situation.status, job.name, stuck)

@@ -19,7 +19,7 @@ from preftrain_operator.core.plan import LOOK_AGAIN, EventNote, Plan
 from preftrain_operator.core.policies.creation import create_reserved
 from preftrain_operator.core.policies.outcome import fail, succeed
 from preftrain_operator.core.policies.prepare import with_uid
-from preftrain_operator.core.policies.waiting import tell, why_waiting
+from preftrain_operator.core.policies.waiting import tell, wants_events, why_waiting
 from preftrain_operator.core.reserve import render_training, reserve_training, waiting_reason
 from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.told import with_progress, with_result
@@ -259,6 +259,9 @@ def _waiting(
     job: JobView,
     pods: tuple[PodView, ...],
 ) -> Plan:
+    wanted = wants_events(situation, job, pods)
+    if wanted is not None:
+        return Plan(ask_about=wanted)
     stuck = why_waiting(situation, job, pods)
     if stuck is not None:
         return tell(situation, status, job.name, stuck)
