@@ -34,8 +34,8 @@ test-integration: $(SETUP) ## Against a real API server and a real S3 server
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
 	@$(PY) -m pytest tests/trainer
-test-resume: $(SETUP) ## Kill and resume a trainer at every moment, as a table
-	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix
+test-resume: $(SETUP) ## Kill and resume a trainer at every moment (METHODS=DPO); rewrites a table in docs/
+	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix $(METHODS)
 test-faults-storage: $(SETUP) ## Every storage fault at every request; rewrites a table in docs/
 	@$(PY) -m pytest -q tests/faults
 test-e2e: $(SETUP) ## Both images on a real node: the demo's path, with assertions

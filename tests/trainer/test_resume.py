@@ -16,17 +16,9 @@ from safetensors.numpy import load_file
 
 from preftrain_api.exit_codes import ExitCode
 from preftrain_trainer.checkpoint.local import tensors_sha256
-from support.kill_matrix import (
-    CHOSEN,
-    METHODS,
-    STEPS,
-    Moment,
-    Outcome,
-    Pod,
-    make_inputs,
-    play,
-    problems,
-)
+from support.kill_matrix import CHOSEN, problems
+from support.moments import Moment
+from support.struck_runs import METHODS, STEPS, Outcome, Pod, make_inputs, play
 from support.trainer_cases import job
 from support.trainer_zygote import TrainerZygote
 from support.waiting import eventually
@@ -132,7 +124,7 @@ def test_the_best_evaluated_adapter_is_published(stage: Stage) -> None:
     assert pod.run(HARMFUL, Moment("TERM", "logged", 3)) == ExitCode.PREEMPTED
     assert pod.run(HARMFUL) == ExitCode.DONE
 
-    _, _, manifest = pod.published()
+    _, manifest = pod.published()
     assert (manifest["steps"], manifest["adapterStep"]) == (STEPS, 2)
     (finding,) = (f for f in manifest["findings"] if f["name"] == "BestAdapter")
     assert "the adapter of step 2 is the result" in finding["message"]

@@ -27,9 +27,10 @@ from preftrain_trainer.checkpoint.attempt import Attempt
 from preftrain_trainer.checkpoint.keeping import keep
 from preftrain_trainer.checkpoint.remote import CheckpointPlace, Saved
 from preftrain_trainer.checkpoint.resume import Wanted, require_same_run
+from preftrain_trainer.checkpoint.state import EVALUATIONS
 from preftrain_trainer.errors import GuardStopped, Preempted, TrainerError
 from preftrain_trainer.evaluation import gates
-from preftrain_trainer.evaluation.history import EVALUATIONS, note_evaluation
+from preftrain_trainer.evaluation.history import note_evaluation
 from preftrain_trainer.evaluation.margins import PairMargin
 from preftrain_trainer.fit.device import Device, find_device
 from preftrain_trainer.fit.layout import Fit, fit

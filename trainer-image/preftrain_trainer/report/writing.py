@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from preftrain_trainer.checkpoint.state import EVALUATIONS
 from preftrain_trainer.errors import TrainerError
-from preftrain_trainer.evaluation.history import EVALUATIONS
 from preftrain_trainer.evaluation.margins import MARGINS, PairMargin, write_margins
 from preftrain_trainer.evaluation.samples import SAMPLES, Sample, write_samples
 from preftrain_trainer.places.store import ObjectStore
