@@ -166,9 +166,9 @@ def _evaluating(strike: Callable[[], None]) -> None:
 
 
 def _exporting(strike: Callable[[], None]) -> None:
-    from preftrain_trainer.publishing import export
+    from preftrain_trainer import conclusion
 
-    _wrap(export, "export_adapter", strike, lambda *_: True, after=True)
+    _wrap(conclusion, "export_adapter", strike, lambda *_: True, after=True)
 
 
 def _publishing(strike: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ trains on must be what was judged.
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,13 +38,18 @@ from preftrain_trainer.places.opening import (
 )
 from preftrain_trainer.places.source import Source
 from preftrain_trainer.places.store import Fencing, ObjectStore, probe
-from preftrain_trainer.publishing.publish import adopt
+from preftrain_trainer.publishing.leaving import leave
+from preftrain_trainer.publishing.publish import adopt, find_published
 from preftrain_trainer.result import DATA_PAGE, DATA_REPORT, data_report_bytes
 from preftrain_trainer.stop import StopRequest
 from preftrain_trainer.workspace import Workspace
 
 _log = logging.getLogger("preftrain")
 ADOPTED: Final = "an adapter of exactly this run is published already"
+
+
+class _Published(Exception):
+    """The place holds a publication, whose files do not change any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     commit = pin_model(model, run.spec.model)
     stop.check()
     dataset = open_source(run.spec.dataset, workspace)
-    examples = _judged(dataset, model, run, workspace, store)
+    examples = _judged(dataset, model, run, workspace, store, fencing)
     require_kind(run.spec, examples.kind)
     for finding in advice(run.spec, len(examples.train), examples.kind):
         _log.info("advice: %s", finding.message)
@@ -113,7 +119,12 @@ def verdict(prepared: Prepared) -> PrepareResult:
 
 
 def _judged(
-    source: Source, model: Source, run: RunSpec, workspace: Workspace, store: ObjectStore
+    source: Source,
+    model: Source,
+    run: RunSpec,
+    workspace: Workspace,
+    store: ObjectStore,
+    fencing: Fencing,
 ) -> PreparedData:
     """The data, with their report left in the output whether they pass or not."""
     loaded = load(source, run.spec, workspace.data)
@@ -123,15 +134,15 @@ def _judged(
         try:
             found = audit(loaded, run.spec, model)
         except (RefusedData, RefusedTemplate) as refusal:
-            for name, content in _pages(refusal.report).items():
-                store.put(f"report/{name}", content)
+            _leave(_pages(refusal.report), store, fencing)
             raise
         for finding in found.findings:
             level = logging.INFO if finding.severity == "Info" else logging.WARNING
             _log.log(level, "data: %s", finding.message)
-    for name, content in _pages(found).items():
+    pages = _pages(found)
+    for name, content in pages.items():
         (workspace.report / name).write_bytes(content)
-        store.put(f"report/{name}", content)
+    _leave(pages, store, fencing)
     return PreparedData(
         train=loaded.train,
         held_out=loaded.held_out,
@@ -140,6 +151,18 @@ def _judged(
         digest=loaded.digest,
         report=found.summary(),
     )
+
+
+def _leave(pages: dict[str, bytes], store: ObjectStore, fencing: Fencing) -> None:
+    """Put the report where people look for it; a published one is part of its publication."""
+
+    def unpublished() -> None:
+        if find_published(store) is not None:
+            raise _Published
+
+    with suppress(_Published):
+        for name, content in pages.items():
+            leave(store, fencing, f"report/{name}", content, unpublished)
 
 
 def _judged_before(store: ObjectStore, loaded: LoadedData) -> AuditReport | None:

@@ -10,7 +10,8 @@ from preftrain_api.result import PrepareResult, TrainResult, fits
 DATA_REPORT: Final = "data_report.json"
 DATA_PAGE: Final = "data_report.html"
 _MESSAGE_CHARACTERS: Final = 1024
-_FINDINGS: Final = 8
+SHOWN_FINDINGS: Final = 8
+"""The newest ones; what led there stands in the report."""
 
 
 def data_report_bytes(report: DataReport) -> bytes:
@@ -54,7 +55,7 @@ def failed(
         metrics=progress.metrics,
         data_report=report,
         artifact=artifact,
-        findings=progress.findings[-_FINDINGS:],
+        findings=progress.findings[-SHOWN_FINDINGS:],
     )
 
 

@@ -236,7 +236,7 @@ def test_the_report_of_a_stopped_run_is_left_without_a_manifest(tmp_path: Path) 
     store = open_output(run_spec(tmp_path), workspace(tmp_path), patient=False)
     claim = take_claim(store, "pod-1", "ConditionalWrites")
 
-    leave_report(folder, store, claim)
+    leave_report(folder, store, claim, "ConditionalWrites")
 
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [
         "claim.json",
@@ -245,5 +245,5 @@ def test_the_report_of_a_stopped_run_is_left_without_a_manifest(tmp_path: Path) 
     ]
     take_claim(store, "pod-2", "ConditionalWrites")
     (folder / "report.html").write_text("late")
-    leave_report(folder, store, claim)
+    leave_report(folder, store, claim, "ConditionalWrites")
     assert (out / "report" / "report.html").read_text() == "page"

@@ -6,6 +6,7 @@ Objects are files; each appears whole under its name, by hard link or rename.
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -18,11 +19,14 @@ from preftrain_trainer import disk
 from preftrain_trainer.places.ref import PlaceRef
 from preftrain_trainer.places.store import (
     ANYTHING,
+    LARGEST_READ_BYTES,
     Condition,
     ConditionsUnsupported,
     StoredObject,
     file_sha256,
 )
+
+_log = logging.getLogger("preftrain")
 
 _PART: Final = ".part-"
 _COPY: Final = ".part-copy-"
@@ -49,8 +53,11 @@ class FolderStore:
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Content and tag, or None."""
         with self._explained():
+            path = self._root / key
             try:
-                data = (self._root / key).read_bytes()
+                if (size := path.stat().st_size) > LARGEST_READ_BYTES:
+                    raise self._place.too_large(self.url(key), size)
+                data = path.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
         return data, hashlib.sha256(data).hexdigest()
@@ -119,9 +126,12 @@ class FolderStore:
 
         Not the parts of small objects: another pod may be taking the claim at this moment.
         """
-        with self._explained():
+        try:
             for part in self._root.rglob(f".*{_COPY}*"):
                 part.unlink(missing_ok=True)
+        except OSError as error:
+            # They cost space and nothing else.
+            _log.warning("unfinished copies of earlier attempts stay: %s", error)
 
     def _appear(self, part: Path, key: str, condition: Condition) -> bool:
         target = self._root / key
