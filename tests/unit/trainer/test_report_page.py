@@ -24,7 +24,7 @@ SECTIONS = ("evaluation", "guards", "curves", "samples", "data", "settings", "li
 class Page(HTMLParser):
     """What a browser would see of a page."""
 
-    VOID = frozenset({"meta", "br"})
+    VOID = frozenset({"meta", "br", "wbr"})
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -74,6 +74,15 @@ def test_a_finished_run_is_told_whole() -> None:
         "98.3 %",
     ):
         assert expected in page.text, expected
+
+
+def test_long_names_break_between_their_words() -> None:
+    """On a phone a table has a third of the width that they need."""
+    html = render(run_report())
+    assert "Reward<wbr>Accuracy<wbr>Lower<wbr>Bound" in html
+    assert "termination<wbr>Grace<wbr>Period<wbr>Seconds" in html
+    assert "dpo.<wbr>label<wbr>Smoothing" in html
+    assert "&gt;&nbsp;0.5</td>" in html
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
