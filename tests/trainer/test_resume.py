@@ -104,6 +104,17 @@ def test_a_request_during_publishing_waits_for_its_end(stage: Stage) -> None:
     assert pod.published()[0] == stage.whole("DPO").adapter
 
 
+def test_a_request_while_references_are_computed_ends_with_75(stage: Stage) -> None:
+    """The pass goes over all examples and takes a while; nothing is trained by then."""
+    members = {"training": {"precomputeReference": True}}
+    pod = stage.pod()
+    assert pod.run(members, Moment("TERM", "evaluating", 2)) == ExitCode.PREEMPTED
+    assert pod.run(members) == ExitCode.DONE
+
+    assert (pod.result(1).step, pod.result(1).total_steps) == (0, STEPS)
+    assert pod.published()[1]["steps"] == STEPS
+
+
 def test_a_run_that_stopped_early_stays_ended(stage: Stage) -> None:
     """Patience survives a resume, and a finished training is not gone on with."""
     whole = play(stage.pod(), PATIENCE)

@@ -23,7 +23,7 @@ from preftrain_trainer.publishing.export import export_adapter
 from preftrain_trainer.publishing.publish import publish
 from preftrain_trainer.report.content import Outcome
 from preftrain_trainer.report.writing import leave_report, write_report
-from preftrain_trainer.result import SHOWN_FINDINGS
+from preftrain_trainer.result import MESSAGE_CHARACTERS, SHOWN_FINDINGS
 from preftrain_trainer.training.train import Trained
 
 
@@ -105,8 +105,9 @@ def conclude(
 def _ending(course: Course, evidence: Evidence, artifact: Artifact, missed: str) -> Ending:
     """What the operator reads; `missed` says why the adapter was withheld."""
     shown = course.board.snapshot()
+    message = f"{missed}; the adapter is kept for inspection at {artifact.uri}" if missed else ""
     result = TrainResult(
-        message=f"{missed}; the adapter is kept for inspection at {artifact.uri}" if missed else "",
+        message=message[:MESSAGE_CHARACTERS],
         step=shown.step,
         total_steps=shown.total_steps,
         start_step=course.attempt.start_step,

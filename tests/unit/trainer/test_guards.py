@@ -43,6 +43,13 @@ def test_every_guard_of_the_contract_is_there() -> None:
     assert set(GUARDS) | {"Hyperparameters", "Stall"} == set(GUARD_NAMES) == set(GUARD_DEFAULTS)
 
 
+def test_only_guards_that_are_exact_end_a_run_by_default() -> None:
+    """All others would need more collapsed runs to be calibrated on than there have been."""
+    stopping = {name for name, guard in GUARD_DEFAULTS.items() if guard.action == "Stop"}
+    exact = {name for name, guard in GUARD_DEFAULTS.items() if guard.source.startswith("exact: ")}
+    assert stopping == exact == {"NonFinite", "StepOneIdentity", "ResumeContinuity"}
+
+
 def test_a_loss_that_is_no_number_ends_the_run_at_once() -> None:
     """From there on every weight is lost."""
     for value in (nan, inf, -inf):

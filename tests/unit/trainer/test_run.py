@@ -9,9 +9,16 @@ from typing import Any
 
 import pytest
 
+from preftrain_api.exit_codes import ExitCode
+from preftrain_api.report import Artifact
 from preftrain_trainer import __main__, run
+from preftrain_trainer.checkpoint.attempt import Attempt
+from preftrain_trainer.conclusion import _ending
 from preftrain_trainer.errors import GuardStopped, Preempted
+from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.stop import StopNow, StopRequest
+from support.checkpoints import KEY
+from support.report_cases import evidence
 
 
 @pytest.fixture
@@ -71,6 +78,23 @@ def test_a_run_that_goes_on_later_leaves_no_report(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(Preempted):
         run._optimise(course, model=course, judge=course)
+
+
+def test_a_long_place_does_not_spoil_what_is_done() -> None:
+    """The adapter is there by then; a result that fails would have it trained again."""
+    uri = f"s3://adapters/{'a' * 1500}"
+    artifact = Artifact(uri=uri, digest=f"sha256:{'0' * 64}", manifest=f"{uri}/manifest.json")
+    course: Any = Course()
+    course.board = ProgressBoard("pod-1")
+    course.attempt = Attempt(KEY, 1, "pod-1", 0.0, False, {}, {})
+    course.run = evidence().run
+    missed = "RewardAccuracyLowerBound is 0.4, not GreaterThan 0.5"
+
+    ending = _ending(course, evidence(withheld=True), artifact, missed)
+
+    assert ending.code == ExitCode.GATES_NOT_PASSED
+    assert ending.result.message.startswith(missed)
+    assert ending.result.artifact == artifact
 
 
 @pytest.mark.usefixtures("handlers")
