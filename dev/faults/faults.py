@@ -116,10 +116,9 @@ FAULTS: Final = (
     Entry(
         17,
         "Credentials expire during a long run",
-        "",
+        "A denial makes the trainer read them again and try once more; only then it ends.",
+        (Reason.OBJECT_STORE_UNAVAILABLE, ExitCode.OBJECT_STORE_UNAVAILABLE),
         trainer=True,
-        out_of_scope="It is the trainer's: its credentials are read and refreshed by the storage "
-        "client, which no test of the operator reaches.",
     ),
     Entry(
         18,
@@ -138,10 +137,10 @@ FAULTS: Final = (
     Entry(
         20,
         "A disk is full",
-        "",
+        "The message names the folder and its free space; nothing half-written is left, and what "
+        "cannot end is not begun.",
+        (ExitCode.OBJECT_STORE_UNAVAILABLE, ExitCode.INTERNAL),
         trainer=True,
-        out_of_scope="It is the trainer's: it writes to the pod's disks, and the operator only "
-        "reads the exit code.",
     ),
     Entry(
         21,

@@ -5,7 +5,8 @@
               -> samples -> export -> report -> publish
 
 Assumes one process, one GPU, one run. A stage is one call into one module, and stages do not
-know each other. One that cannot go on raises a `TrainerError`, whose class is the exit code:
+know each other. What comes before the model is in `course`, what comes after training in
+`conclusion`. A stage that cannot go on raises a `TrainerError`, whose class is the exit code:
 64 bad spec, 65 data refused, 66 model unavailable, 69 object store unavailable, 71 no usable
 GPU, 75 preempted, 76 guard stopped, 77 out of GPU memory. A run whose adapter fails a gate
 ends with 78, any other with 0.

@@ -62,6 +62,7 @@ def opened(place: PlaceRef, secrets: Path) -> Bucket:
     return Bucket(place, Connection(place, secrets, QUICK), "run", Retry(QUICK))
 
 
+@pytest.mark.fault(17)
 def test_a_key_that_is_rotated_during_a_run_is_read_again(
     server: S3Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_secret_that_lost_a_key_is_told(moto_world: S3World, tmp_path: Path) -
         store.get("x")
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize(
     "denial", [Fault("Answer", 400, "ExpiredToken"), Fault("Answer", 403, "AccessDenied")]
 )

@@ -48,6 +48,7 @@ def folder_store(root: Path, tmp_path: Path) -> FolderStore:
     return FolderStore(PlaceRef.of("output", output.uri, output), root, output.uri)
 
 
+@pytest.mark.fault(20)
 def test_a_full_output_folder_is_told_and_holds_nothing_half(
     small_disk: Path, tmp_path: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_full_output_folder_is_told_and_holds_nothing_half(
     assert visible(store) == artifact.digest
 
 
+@pytest.mark.fault(20)
 def test_a_full_disk_is_told_without_root_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_volume_that_is_mounted_read_only_is_told(small_disk: Path, tmp_path: 
         probe(folder_store(small_disk, tmp_path))
 
 
+@pytest.mark.fault(20)
 def test_a_full_workspace_ends_with_70(small_disk: Path, tmp_path: Path) -> None:
     """The message names the folder, not a traceback."""
     write_model(tmp_path / "volumes" / "model" / "base")
@@ -134,6 +137,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return apply
 
 
+@pytest.mark.fault(20)
 def test_a_download_that_cannot_end_is_not_begun(
     tmp_path: Path, free: Callable[[int], None]
 ) -> None:
