@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import io
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -229,6 +230,27 @@ def test_a_killed_copy_leaves_no_part_file(tmp_path: Path) -> None:
     store.discard_unfinished()
 
     assert not left.exists()
+
+
+def test_a_file_that_vanishes_while_it_is_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older pod may be removing its checkpoints at this moment."""
+    place = Place({"uri": f"file://{tmp_path}/out"}, {})
+    store = Revision(place, run_spec(tmp_path, output=place.output), tmp_path).store()
+    for key in ("step-1/a", "step-1/b", "step-2/a"):
+        store.put(key, b"x")
+    walk = os.walk
+
+    def vanishing(top: Path, **how: Any) -> Any:
+        for folder, folders, names in walk(top, **how):
+            (Path(folder) / "b").unlink(missing_ok=True)
+            shutil.rmtree(Path(folder) / "step-2", ignore_errors=True)
+            yield folder, folders, names
+
+    monkeypatch.setattr(os, "walk", vanishing)
+
+    assert [item.key for item in store.list()] == ["step-1/a"]
 
 
 def test_a_copy_that_cannot_be_removed_ends_nothing(

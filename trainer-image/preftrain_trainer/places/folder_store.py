@@ -77,16 +77,15 @@ class FolderStore:
         return None if found is None else found.sha256
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Files whose relative path starts with `prefix`; tags are size and time here."""
+        """Files whose relative path starts with `prefix`; tags are size and time here.
+
+        What another pod removes meanwhile is left out.
+        """
         with self._explained():
-            found = [
-                (path.relative_to(self._root).as_posix(), path.stat())
-                for path in sorted(self._root.rglob("*"))
-                if _PART not in path.name and path.is_file()
-            ]
-        for key, status in found:
+            found = sorted(self._files())
+        for key, size, changed in found:
             if key.startswith(prefix):
-                yield StoredObject(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+                yield StoredObject(key, size, f"{size}-{changed}")
 
     def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
         """Write a part file and let it appear under its name."""
@@ -132,6 +131,23 @@ class FolderStore:
         except OSError as error:
             # They cost space and nothing else.
             _log.warning("unfinished copies of earlier attempts stay: %s", error)
+
+    def _files(self) -> Iterator[tuple[str, int, int]]:
+        """Key, size and time of change of every file, in no order."""
+
+        def unless_gone(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):
+                raise error
+
+        for folder, _, names in os.walk(self._root, onerror=unless_gone):
+            for name in names:
+                path = Path(folder, name)
+                if _PART in name or not path.is_file():
+                    continue
+                with suppress(FileNotFoundError):
+                    status = path.stat()
+                    key = path.relative_to(self._root).as_posix()
+                    yield key, status.st_size, status.st_mtime_ns
 
     def _appear(self, part: Path, key: str, condition: Condition) -> bool:
         target = self._root / key
