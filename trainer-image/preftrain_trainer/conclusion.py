@@ -86,8 +86,9 @@ def conclude(
     (workspace.adapter / CARD).write_text(card(evidence), encoding="utf-8")
     outcome: Outcome = "Withheld" if withheld else "Published"
     missed = gates.missed(verdicts) if withheld else ""
-    margins = tuple(judge.margins)
-    write_report(workspace.report, evidence, outcome, missed, trained.total_steps, margins, samples)
+    write_report(
+        workspace.report, evidence, outcome, missed, trained.total_steps, judge.margins, samples
+    )
     course.board.phase("Publishing")
     artifact = publish(
         course.store,

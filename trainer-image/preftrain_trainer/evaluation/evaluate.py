@@ -47,6 +47,7 @@ class HeldOut:
 
 def evaluate(
     model: LoadedModel,
+    held_out: HeldOut,
     data: PreparedData,
     spec: PreferenceTrainingJobSpec,
     layout: Fit,
@@ -55,16 +56,14 @@ def evaluate(
     stop: StopRequest,
     margins: Callable[[tuple[PairMargin, ...]], None] | None = None,
 ) -> Evaluation | None:
-    """Figures on the held-out examples; None when there are none to judge on.
+    """Figures on the held-out pairs; None when there are none to judge on.
 
     `margins`, if given, takes how every single pair was judged.
 
     Raises:
         Preempted: the process was asked to end.
-        DataRefused: too many held-out examples cannot be used at this length.
         GuardStopped: the model gives no numbers any more.
     """
-    held_out = read_held_out(model, data, spec, stop)
     if not held_out.pairs:
         return None
     training = spec.training or TrainingSpec()
