@@ -7,7 +7,6 @@ trains on must be what was judged.
 """
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,18 +37,13 @@ from preftrain_trainer.places.opening import (
 )
 from preftrain_trainer.places.source import Source
 from preftrain_trainer.places.store import Fencing, ObjectStore, probe
-from preftrain_trainer.publishing.leaving import leave
-from preftrain_trainer.publishing.publish import adopt, find_published
+from preftrain_trainer.publishing.publish import adopt
 from preftrain_trainer.result import DATA_PAGE, DATA_REPORT, data_report_bytes
 from preftrain_trainer.stop import StopRequest
 from preftrain_trainer.workspace import Workspace
 
 _log = logging.getLogger("preftrain")
 ADOPTED: Final = "an adapter of exactly this run is published already"
-
-
-class _Published(Exception):
-    """The place holds a publication, whose files do not change any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +84,7 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     commit = pin_model(model, run.spec.model)
     stop.check()
     dataset = open_source(run.spec.dataset, workspace)
-    examples = _judged(dataset, model, run, workspace, store, fencing)
+    examples = _judged(dataset, model, run, workspace, store)
     require_kind(run.spec, examples.kind)
     for finding in advice(run.spec, len(examples.train), examples.kind):
         _log.info("advice: %s", finding.message)
@@ -119,12 +113,7 @@ def verdict(prepared: Prepared) -> PrepareResult:
 
 
 def _judged(
-    source: Source,
-    model: Source,
-    run: RunSpec,
-    workspace: Workspace,
-    store: ObjectStore,
-    fencing: Fencing,
+    source: Source, model: Source, run: RunSpec, workspace: Workspace, store: ObjectStore
 ) -> PreparedData:
     """The data, with their report left in the output whether they pass or not."""
     loaded = load(source, run.spec, workspace.data)
@@ -134,15 +123,15 @@ def _judged(
         try:
             found = audit(loaded, run.spec, model)
         except (RefusedData, RefusedTemplate) as refusal:
-            _leave(_pages(refusal.report), store, fencing)
+            for name, content in _pages(refusal.report).items():
+                store.put(f"report/{name}", content)
             raise
         for finding in found.findings:
             level = logging.INFO if finding.severity == "Info" else logging.WARNING
             _log.log(level, "data: %s", finding.message)
-    pages = _pages(found)
-    for name, content in pages.items():
+    for name, content in _pages(found).items():
         (workspace.report / name).write_bytes(content)
-    _leave(pages, store, fencing)
+        store.put(f"report/{name}", content)
     return PreparedData(
         train=loaded.train,
         held_out=loaded.held_out,
@@ -151,18 +140,6 @@ def _judged(
         digest=loaded.digest,
         report=found.summary(),
     )
-
-
-def _leave(pages: dict[str, bytes], store: ObjectStore, fencing: Fencing) -> None:
-    """Put the report where people look for it; a published one is part of its publication."""
-
-    def unpublished() -> None:
-        if find_published(store) is not None:
-            raise _Published
-
-    with suppress(_Published):
-        for name, content in pages.items():
-            leave(store, fencing, f"report/{name}", content, unpublished)
 
 
 def _judged_before(store: ObjectStore, loaded: LoadedData) -> AuditReport | None:

@@ -377,22 +377,6 @@ def test_a_place_with_another_run_ends_with_64(pod: Pod) -> None:
     assert result.artifact is not None
 
 
-def test_who_looks_at_a_publication_changes_nothing_of_it(pod: Pod) -> None:
-    """The data report is one of its files, whatever the data are now."""
-    place = {"uri": "pvc://results/x"}
-    pod.prepare(output=place)
-    published = pod.root / "volumes/output/x/team/tiny/r1"
-    (published / "manifest.json").write_text(json.dumps({"specHash": "sha256:" + "0" * 64}))
-    before = {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
-
-    for rows in (text_rows(150), [{"prompt": "q", "chosen": "same", "rejected": "same"}] * 20):
-        write_rows(pod.root / "volumes" / "dataset" / "pairs" / "train.jsonl", rows)
-        code, _, _ = pod.prepare(output=place)
-        assert code in (ExitCode.BAD_SPEC, ExitCode.DATA_REFUSED)
-
-    assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
-
-
 def test_inputs_that_changed_after_they_were_checked_are_refused(pod: Pod) -> None:
     """A training pod takes nothing but what prepare pinned."""
     _, checked, _ = pod.prepare()
