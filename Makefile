@@ -78,3 +78,9 @@ cluster-status: $(SETUP) ## Say what of it runs
 .PHONY: bench-operator
 bench-operator: $(SETUP) ## Latency and writes of the operator, as a table
 	@$(PY) bench/operator/first_job.py
+
+.PHONY: bench-trainer
+bench-trainer: $(SETUP) ## What telling costs a step, how soon a pod says what is wrong, how fast data are audited
+	@$(PY) bench/trainer/progress_cost.py
+	@$(PY) bench/trainer/early_failures.py
+	@$(PY) bench/trainer/audit_speed.py
