@@ -27,13 +27,13 @@ demo-down: $(SETUP) ## End everything that `make demo` started
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/unit tests/integration
-	@$(PY) -m pytest tests/trainer
+	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit
 test-integration: $(SETUP) ## Against a real API server and a real S3 server
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
-	@$(PY) -m pytest tests/trainer
+	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
 test-resume: $(SETUP) ## Kill and resume a trainer at every moment (METHODS=DPO); rewrites a table in docs/
 	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix $(METHODS)
 test-faults-storage: $(SETUP) ## Every storage fault at every request; rewrites a table in docs/

@@ -53,13 +53,19 @@ EVERYTHING: Json = {
     "podLabels": {"team": "ml"},
     "podAnnotations": {"note": "x"},
     "serviceAccount": {"name": "preftrain-sa", "annotations": {"role": "arn"}},
-    "metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}},
+    "metrics": {
+        "serviceMonitor": {"enabled": True},
+        "podMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True, "labels": {"prometheus": "platform"}},
+        "dashboard": {"enabled": True},
+    },
 }
 NAMESPACED: Json = {
     "namespaces": ["team-a", "team-b"],
     "rbac": {"aggregate": False},
     "crds": {"enabled": False},
 }
+PROMETHEUS_KINDS = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
 CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 
 
@@ -249,6 +255,7 @@ def test_kind_is_deleted_with_the_release_only_on_request() -> None:
         ({"namespaces": ["Team"]}, "/namespaces/0"),
         ({"crds": {"keep": "yes"}}, "/crds/keep"),
         ({"metrics": {"podMonitor": {"interval": "15"}}}, "/metrics/podMonitor/interval"),
+        ({"metrics": {"prometheusRule": {"interval": "1m"}}}, "interval"),
         ({"replicaCount": 2}, "replicaCount"),
         ({"replicas": 0}, "/replicas"),
         ({"admissionPolicy": True}, "/admissionPolicy"),
@@ -280,10 +287,9 @@ def test_values_that_contradict_each_other_are_refused(values: Json, sentence: s
 
 
 def test_monitors_are_optional() -> None:
-    """Without the Prometheus operator's kinds the chart installs; with them it asks for both."""
-    kinds = {"ServiceMonitor", "PodMonitor"}
-    assert kinds.isdisjoint(each["kind"] for each in rendered())
-    assert kinds <= {each["kind"] for each in rendered(EVERYTHING)}
+    """Without the Prometheus operator's kinds the chart installs; with them it asks for all."""
+    assert PROMETHEUS_KINDS.isdisjoint(each["kind"] for each in rendered())
+    assert {each["kind"] for each in rendered(EVERYTHING)} >= PROMETHEUS_KINDS
 
 
 def test_release_name_does_not_collide() -> None:
@@ -311,7 +317,7 @@ def test_real_api_server_takes_every_object(
     control_plane: ApiServer, namespace: str, values: Json
 ) -> None:
     """Every object passes a real API server's strict field validation."""
-    objects = [each for each in rendered(values) if "Monitor" not in each["kind"]]
+    objects = [each for each in rendered(values) if each["kind"] not in PROMETHEUS_KINDS]
     for each in objects:
         if "namespace" in each["metadata"]:
             each["metadata"]["namespace"] = namespace

@@ -221,7 +221,7 @@ EARLY = "earlyStopping judges the evaluations on the way; set evaluation.everySt
 SAVE = "set either checkpoint.everySteps or checkpoint.everySeconds, not both"
 ENV = (
     "env may not set PREFTRAIN_*, AWS_* or HF_TOKEN: those come from the operator and from "
-    "the places' secretRef"
+    "the places' secretRef; only AWS_CA_BUNDLE is free"
 )
 ANNOTATIONS = "podAnnotations may hold 32768 characters in all; shorten them"
 
@@ -451,6 +451,9 @@ RULE_CASES: tuple[Case, ...] = (
         compute__resources={"limits": {"cpu/": 1}},
     ),
     accepts("environment", compute__env=[{"name": "NCCL_DEBUG", "value": "INFO"}]),
+    accepts(
+        "private authority", compute__env=[{"name": "AWS_CA_BUNDLE", "value": "/cache/ca.pem"}]
+    ),
     refuses(
         "reserved environment",
         "spec.compute.env",

@@ -34,9 +34,11 @@ EnvName = Annotated[
 
 _ENV_MESSAGE = (
     "env may not set PREFTRAIN_*, AWS_* or HF_TOKEN: those come from the operator and from "
-    "the places' secretRef"
+    "the places' secretRef; only AWS_CA_BUNDLE is free"
 )
 _RESERVED_ENV = ("PREFTRAIN_", "AWS_", "HF_TOKEN")
+_FREE_ENV = "AWS_CA_BUNDLE"
+"""Names the certificate of a private authority, which no other field can."""
 
 
 def _reserved_message(field: str) -> str:
@@ -131,9 +133,9 @@ class ComputeSpec(WireModel):
         _reserved_rule("podAnnotations"),
         _ANNOTATIONS_RULE,
         CelRule(
-            "!has(self.env) || self.env.all(e, "
+            f"!has(self.env) || self.env.all(e, e.name == '{_FREE_ENV}' || ("
             + " && ".join(f"!e.name.startsWith('{prefix}')" for prefix in _RESERVED_ENV)
-            + ")",
+            + "))",
             _ENV_MESSAGE,
             ".env",
         ),
@@ -186,6 +188,7 @@ class ComputeSpec(WireModel):
         annotations = (self.pod_annotations or {}).items()
         if sum(len(key) + len(value) for key, value in annotations) > MAX_POD_ANNOTATIONS_BYTES:
             raise ValueError(_ANNOTATIONS_RULE.message)
-        if any(variable.name.startswith(_RESERVED_ENV) for variable in self.env or ()):
+        names = [variable.name for variable in self.env or () if variable.name != _FREE_ENV]
+        if any(name.startswith(_RESERVED_ENV) for name in names):
             raise ValueError(_ENV_MESSAGE)
         return self

@@ -1,0 +1,30 @@
+"""The on-call page speaks of states and reasons that jobs can have."""
+
+import re
+
+from preftrain_api.reasons import Reason
+from support.pages import ROOT
+
+PAGE = (ROOT / "docs" / "how-to" / "on-call.md").read_text()
+STATES_WITHOUT_REASON = {"Refused", "Failed"}
+
+
+def named(heading: str) -> set[str]:
+    """Names in backticks in the first column of the table under `heading`."""
+    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| ([^|]+) \|", section, re.M)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_states_and_reasons_exist() -> None:
+    """A reader who searches the page for what kubectl shows finds it, and nothing else."""
+    known = {str(reason) for reason in Reason}
+    assert named("By state") - known == STATES_WITHOUT_REASON
+    assert named("Why runs fail") <= known
+
+
+def test_every_reason_that_holds_a_job_up_is_told() -> None:
+    """Those that the alert names are on the page, with what to do."""
+    rules = (ROOT / "charts" / "preftrain" / "files" / "alerts.yaml").read_text()
+    for words in re.findall(r'(?:state|reason)=~"([^"]+)"', rules):
+        assert set(words.split("|")) <= named("By state") | named("Why runs fail")
