@@ -26,7 +26,7 @@ demo-down: $(SETUP) ## End everything that `make demo` started
 .PHONY: test test-unit test-integration test-trainer test-resume test-faults test-faults-storage test-e2e
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
-	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/unit tests/integration
+	@$(PY) -m pytest -q -n 2 --dist loadgroup --every-number tests/unit tests/integration
 	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit

@@ -6,4 +6,5 @@ pytest_plugins = [
     "support.operator_world",
     "support.s3_server",
     "support.s3_worlds",
+    "support.shown_numbers",
 ]

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MAX_NEW_TOKENS", "Answer", "answer_with_and_without", "mean_length"]
-
 MAX_NEW_TOKENS = 80
 
 

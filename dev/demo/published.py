@@ -11,8 +11,6 @@ from typing import Literal
 
 from preftrain_api.manifest import Manifest
 
-__all__ = ["ListedFile", "PublishedError", "adapter_folder", "fetch", "inspect", "read_manifest"]
-
 MANIFEST = "manifest.json"
 State = Literal["verified", "missing", "wrong size", "wrong sha256", "unlisted"]
 
@@ -65,9 +63,11 @@ def fetch(uri: str, endpoint: str | None, folder: Path) -> None:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         for key in keys:
-            target = folder / key.removeprefix(prefix)
-            if key.endswith("/") or ".." in target.parts:
+            inner = Path(key.removeprefix(prefix))
+            # A key may hold anything; here it becomes a path, which must stay in the folder.
+            if key.endswith("/") or inner.is_absolute() or ".." in inner.parts:
                 continue
+            target = folder / inner
             target.parent.mkdir(parents=True, exist_ok=True)
             client.download_file(bucket, key, str(target))
     except (BotoCoreError, ClientError) as error:

@@ -28,8 +28,6 @@ from demo.verdict import Evidence, Verdict, verdict
 from preftrain_api.manifest import Manifest
 from preftrain_trainer.evaluation.statistics import wilson_interval
 
-__all__ = ["main", "report"]
-
 UID_LABEL = "preftrain_job_uid"
 """Label that the demo's Prometheus makes of the pod label `preftrain.dev/job-uid`."""
 

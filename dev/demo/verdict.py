@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from preftrain_trainer.evaluation.statistics import wilson_interval
 
-__all__ = ["Evidence", "Verdict", "verdict"]
-
 CHANCE = 0.5
 MIN_MOVED = 0.3
 MIN_STEPS_SEEN = 0.5

@@ -30,10 +30,10 @@ FAULTS: Final = (
     ),
     Entry(
         4,
-        "A watch ends with an error 500 or 504 in its stream",
-        "kopf gives the watch up; the operator's process ends within seconds with one sentence, "
-        "and its successor begins with full lists.",
-        ("log `a watch ended with an error`",),
+        "A watch ends with an error 500 or 504 in its stream, or is refused with 401",
+        "kopf gives the watch up; the operator's process ends within two seconds with one "
+        "sentence, and its successor begins with full lists.",
+        ("log `a watch ended`",),
     ),
     Entry(
         5,
@@ -116,7 +116,8 @@ FAULTS: Final = (
     Entry(
         17,
         "Credentials expire during a long run",
-        "A denial makes the trainer read them again and try once more; only then it ends.",
+        "A mounted key or token that is refused is read again, and the run goes on with what a "
+        "rotation has put there; where there is nothing new the pod ends and names the Secret.",
         (Reason.OBJECT_STORE_UNAVAILABLE, ExitCode.OBJECT_STORE_UNAVAILABLE),
         trainer=True,
     ),
@@ -137,9 +138,14 @@ FAULTS: Final = (
     Entry(
         20,
         "A disk is full",
-        "The message names the folder and its free space; nothing half-written is left, and what "
-        "cannot end is not begun.",
-        (ExitCode.OBJECT_STORE_UNAVAILABLE, ExitCode.INTERNAL),
+        "The message names the folder, what is free and what is needed; nothing half-written is "
+        "visible. A download that does not fit is not begun.",
+        (
+            Reason.OBJECT_STORE_UNAVAILABLE,
+            ExitCode.OBJECT_STORE_UNAVAILABLE,
+            Reason.INTERNAL_ERROR,
+            ExitCode.INTERNAL,
+        ),
         trainer=True,
     ),
     Entry(
@@ -163,7 +169,8 @@ FAULTS: Final = (
     Entry(
         24,
         "A quota is used up",
-        "The condition names it; a Job that was refused is tried again every 30 seconds.",
+        "The condition names it; a Job that was refused is tried again every 30 seconds, or when "
+        "its resource is edited.",
         (Reason.QUOTA_EXCEEDED, Reason.ADMISSION_REJECTED),
     ),
     Entry(
@@ -235,7 +242,8 @@ FAULTS: Final = (
         36,
         "Somebody deletes or edits a Job or a pod",
         "A pod that is gone is replaced uncounted; a Job that is gone, or whose owner reference "
-        "was taken away, is a counted attempt; one without labels stays the current one.",
+        "was taken away, is a counted attempt; what has lost its labels stays the run's, and is "
+        "looked at by its name every ten seconds.",
         (Reason.JOB_DELETED, Reason.NAME_TAKEN),
     ),
     Entry(

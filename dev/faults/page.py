@@ -67,8 +67,9 @@ def text(found: Found) -> str:
         for entry in entries
         if entry.out_of_scope
     ]
-    parts.append("## Out of scope\n")
-    parts.append("| number | what | why no test shows it |\n|---|---|---|\n" + "".join(left_out))
+    if left_out:
+        head = "| number | what | why no test shows it |\n|---|---|---|\n"
+        parts += ["## Out of scope\n", head + "".join(left_out)]
     return "\n".join(parts)
 
 

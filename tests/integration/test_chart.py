@@ -312,7 +312,10 @@ def apply_dry(server: ApiServer, objects: list[Json]) -> subprocess.CompletedPro
     )
 
 
-@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["default", "all"])
+LONGEST: Json = {**EVERYTHING, "fullnameOverride": "a" * 63}
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING, LONGEST], ids=["default", "all", "longest"])
 def test_real_api_server_takes_every_object(
     control_plane: ApiServer, namespace: str, values: Json
 ) -> None:

@@ -30,6 +30,22 @@ def test_everything_under_the_run_is_fetched_and_nothing_else(
     assert (tmp_path / "adapter/a.bin").read_bytes() == b"out/r1/adapter/a.bin"
 
 
+@pytest.mark.parametrize("leads", ["up", "to the root", "up again"])
+def test_keys_that_would_leave_the_folder_are_left_alone(
+    moto_endpoint: str, tmp_path: Path, leads: str
+) -> None:
+    """A key may hold anything, and becomes a path here."""
+    outside = tmp_path / "outside.txt"
+    inner = {"up": "../outside.txt", "to the root": str(outside), "up again": "a/../../outside.txt"}
+    client = boto3.client("s3", endpoint_url=moto_endpoint)
+    client.create_bucket(Bucket="runs")
+    for key in ("manifest.json", inner[leads]):
+        client.put_object(Bucket="runs", Key=f"r1/{key}", Body=b"{}")
+    fetch("s3://runs/r1", moto_endpoint, tmp_path / "folder")
+    assert not outside.exists()
+    assert (tmp_path / "folder" / "manifest.json").exists()
+
+
 def test_an_empty_place_is_reported(bucket: Bucket, tmp_path: Path) -> None:
     """Nothing published is one sentence."""
     with pytest.raises(PublishedError, match="has published nothing"):

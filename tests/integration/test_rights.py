@@ -13,7 +13,7 @@ from cluster.api import Api
 from cluster.errors import ApiError
 from cluster.kubectl import kubectl
 from preftrain_operator.core.decide import decide
-from support.chart import Json, rendered
+from support.chart import Json, only, rendered
 from support.control_plane import ApiServer
 from support.operator_process import OperatorProcess
 from support.situations import SKIP, look, make_job, situate
@@ -61,10 +61,11 @@ def rights(server: ApiServer, user: str, namespace: str) -> dict[str, set[str]]:
 
 def installed(server: ApiServer, namespace: str, values: Json) -> str:
     """Apply the chart's rights for a release in `namespace`; the operator's user name."""
-    kinds = ("ServiceAccount", "Role", "RoleBinding")
+    kinds = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
     objects = [each for each in rendered(values) if each["kind"] in kinds]
     for each in objects:
-        each["metadata"]["namespace"] = namespace
+        if not each["kind"].startswith("Cluster"):
+            each["metadata"]["namespace"] = namespace
         for subject in each.get("subjects", ()):
             subject["namespace"] = namespace
     apply(server, objects)
@@ -248,20 +249,30 @@ def patch_as(server: ApiServer, namespace: str, user: str, patch: Json) -> None:
     subprocess.run([*command, "--patch", json.dumps(patch)], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("stage", ["prepare", "train"])
-def test_pods_satisfy_the_restricted_profile(
-    crd_installed: ApiServer, namespace: str, stage: str
-) -> None:
-    """A namespace that enforces Pod Security's strictest profile takes both kinds of pods."""
-    api = crd_installed.api()
-    label = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
-    api.call("PATCH", f"/api/v1/namespaces/{namespace}", label)
+def template(stage: str) -> Json:
+    """The pods of the operator, or of a stage of a job."""
+    if stage == "operator":
+        found: Json = only(rendered(), "Deployment")["spec"]["template"]
+        # The account is the release's; whether it is there is asked before the profile.
+        return {**found, "spec": {**found["spec"], "serviceAccountName": "default"}}
     spec = SPEC if stage == "prepare" else {**SPEC, "dataset": SKIP}
     plan = decide(situate(look(make_job(spec=spec))))
     assert plan.create is not None
-    template = plan.create["spec"]["template"]
-    pod = {"apiVersion": "v1", "kind": "Pod", **template}
-    pod["metadata"] = {**template["metadata"], "name": stage, "namespace": namespace}
+    made: Json = plan.create["spec"]["template"]
+    return made
+
+
+@pytest.mark.parametrize("stage", ["operator", "prepare", "train"])
+def test_pods_satisfy_the_restricted_profile(
+    crd_installed: ApiServer, namespace: str, stage: str
+) -> None:
+    """A namespace that enforces Pod Security's strictest profile takes the pods of all images."""
+    api = crd_installed.api()
+    label = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    api.call("PATCH", f"/api/v1/namespaces/{namespace}", label)
+    made = template(stage)
+    pod = {"apiVersion": "v1", "kind": "Pod", **made}
+    pod["metadata"] = {**made["metadata"], "name": stage, "namespace": namespace}
     path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All"
     assert api.call("POST", path, pod)["metadata"]["name"] == stage
     pod["spec"]["containers"][0]["securityContext"] = {"allowPrivilegeEscalation": True}

@@ -60,6 +60,7 @@ def make_child(
     """A child Job; `conditions` maps types that are True to further fields."""
     suffix = "prepare" if stage == "prepare" else str(attempt)
     labels = {
+        "app.kubernetes.io/managed-by": "preftrain",
         "preftrain.dev/stage": stage,
         "preftrain.dev/revision": str(revision),
         "preftrain.dev/job-uid": UID,
@@ -113,7 +114,10 @@ def make_pod(
         "uid": uid,
         "resourceVersion": "60",
         "creationTimestamp": at(-age),
-        "labels": {"preftrain.dev/job-uid": UID},
+        "labels": {
+            "app.kubernetes.io/managed-by": "preftrain",
+            "preftrain.dev/job-uid": UID,
+        },
         "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
     }
     if deleting:

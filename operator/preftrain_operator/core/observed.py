@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from preftrain_api.group import LABEL_ATTEMPT, LABEL_REVISION, LABEL_STAGE
 from preftrain_api.progress import Progress
 from preftrain_api.status import JobRef, PreferenceTrainingJobStatus
+from preftrain_operator.core.names import Stage, read_job_name
 from preftrain_operator.core.reading import SpecReading, read_leniently, read_spec
 
 Json = Mapping[str, Any]
@@ -64,7 +64,7 @@ class JobView:
 
     name: str
     uid: str
-    stage: Literal["Prepare", "Train"]
+    stage: Stage
     revision: int
     attempt: int
     created: datetime
@@ -159,7 +159,9 @@ def observe(
     views = tuple(
         view
         for view in (
-            view_job(child) for child in children if controller_of(child) == metadata["uid"]
+            view_job(child, metadata["name"])
+            for child in children
+            if controller_of(child) == metadata["uid"]
         )
         if view is not None
     )
@@ -197,21 +199,20 @@ def controller_of(item: Json) -> str | None:
     return None
 
 
-def view_job(item: Json) -> JobView | None:
-    """The view of a Job; None when its labels are not the operator's."""
+def view_job(item: Json, owner: str) -> JobView | None:
+    """The view of a Job of the resource `owner`; None when its name is not the operator's."""
     metadata, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
-    labels = metadata.get("labels") or {}
-    stage, revision = labels.get(LABEL_STAGE), labels.get(LABEL_REVISION, "")
-    attempt = labels.get(LABEL_ATTEMPT, "0")
-    if stage not in ("prepare", "train") or not (revision.isdecimal() and attempt.isdecimal()):
+    told = read_job_name(metadata["name"], owner)
+    if told is None:
         return None
+    revision, stage, attempt = told
     failed = _condition(status, "Failed")
     return JobView(
         name=metadata["name"],
         uid=metadata["uid"],
-        stage="Prepare" if stage == "prepare" else "Train",
-        revision=int(revision),
-        attempt=int(attempt),
+        stage=stage,
+        revision=revision,
+        attempt=attempt,
         created=instant(metadata["creationTimestamp"]),
         deleting="deletionTimestamp" in metadata,
         suspended=bool(spec.get("suspend")),

@@ -10,19 +10,15 @@ from preftrain_api.exit_codes import ExitCode
 from preftrain_api.report import Pins
 from preftrain_api.resolve import resolve
 from preftrain_api.run_spec import RunIdentity, RunSpec
+from preftrain_operator.core.names import Stage, job_name
 from preftrain_operator.core.observed import CONTAINER, Observed
 from preftrain_operator.core.plan import JobManifest
-from preftrain_operator.core.render_pod import Stage, pod_spec
+from preftrain_operator.core.render_pod import pod_spec
 from preftrain_operator.core.situation import Situation
 
 PREPARE_RETRIES: Final = 2
 """Retries of the prepare step inside its Job; with the Job controller's delays of 10 s and
 20 s an unreachable place is reported after about half a minute."""
-
-
-def job_name(name: str, revision: int, stage: Stage, attempt: int) -> str:
-    """The only name that this Job can have, so creating it twice is impossible."""
-    return f"{name}-r{revision}-{'prepare' if stage == 'Prepare' else attempt}"
 
 
 def run_spec(

@@ -1,15 +1,14 @@
 """The pod of a stage: container, volumes, resources, restricted security context."""
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from preftrain_api.group import ANNOTATION_RUN_SPEC
 from preftrain_api.places import parse_uri
 from preftrain_api.spec import PreferenceTrainingJobSpec
 from preftrain_api.spec.compute import ComputeSpec
+from preftrain_operator.core.names import Stage
 from preftrain_operator.core.observed import CONTAINER
 from preftrain_operator.core.situation import Installation
-
-Stage = Literal["Prepare", "Train"]
 
 PORT: Final = 8080
 RUN_SPEC_DIRECTORY: Final = "/etc/preftrain"

@@ -11,8 +11,9 @@ from preftrain_api.status import (
     JobRef,
     PreferenceTrainingJobStatus,
 )
+from preftrain_operator.core.names import job_name
 from preftrain_operator.core.plan import JobManifest
-from preftrain_operator.core.render import job_name, render_job
+from preftrain_operator.core.render import render_job
 from preftrain_operator.core.situation import Situation
 
 

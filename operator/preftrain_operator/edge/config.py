@@ -6,7 +6,7 @@ from typing import Final
 import kopf
 
 from preftrain_api.group import GROUP
-from preftrain_operator.runtime.resync import CHILD_SELECTOR
+from preftrain_operator.runtime.selector import CHILD_SELECTOR
 
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 

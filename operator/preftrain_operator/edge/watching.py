@@ -1,7 +1,7 @@
 """kopf's run from start to end: it watches, and ends with the operator or with a watch."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import kopf
 
@@ -11,6 +11,9 @@ from kopf._cogs.clients.watching import WatchingError
 
 from preftrain_operator.edge.config import configure
 from preftrain_operator.settings import Settings
+
+_WATCH_TASKS: Final = "watcher for "
+"""How kopf's tasks that watch are called."""
 
 
 class WatchEndedError(Exception):
@@ -22,7 +25,7 @@ async def watch(settings: Settings, registry: kopf.OperatorRegistry, stop: async
 
     Raises:
         WatchEndedError: the API server answered a watch with an error that kopf does not go
-            on from.
+            on from, or refused the credentials and there are no others.
     """
     kopf_settings = kopf.OperatorSettings()
     configure(kopf_settings)
@@ -33,8 +36,12 @@ async def watch(settings: Settings, registry: kopf.OperatorRegistry, stop: async
 
     @kopf.on.cleanup(registry=registry)
     async def end(**_: Any) -> None:
-        # kopf's own task waits for this event, and kopf would wait five seconds for that task.
+        # For whatever goes on when its own tasks have ended kopf waits five seconds: for the one
+        # that waits for this event, and for the watches beside one that failed.
         stop.set()
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith(_WATCH_TASKS):
+                task.cancel()
 
     try:
         await kopf.operator(
@@ -48,4 +55,9 @@ async def watch(settings: Settings, registry: kopf.OperatorRegistry, stop: async
         raise WatchEndedError(
             f"a watch ended with an error, and the process with it, so that its successor begins "
             f"with fresh lists: {error}"
+        ) from error
+    except kopf.LoginError as error:
+        raise WatchEndedError(
+            "a watch ended because the API server refuses the operator's credentials, and the "
+            "process with it, so that its successor reads them anew"
         ) from error

@@ -9,12 +9,13 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from kubernetes.aio import client, config
 
 from preftrain_api.progress import MAX_PROGRESS_BYTES
+from preftrain_operator.kube.body import read_at_most
 from preftrain_operator.kube.errors import KubeError, Transient, error_of
 from preftrain_operator.kube.port import Json, Kind, Page
 
@@ -26,6 +27,7 @@ _TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _AUTH: Final = ["BearerToken"]
 _JSON: Final = "application/json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
+_NO_ANSWER: Final = (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError)
 
 Count = Callable[[str, str, int], None]
 """Takes verb, resource and HTTP status of every request; 0 where there was no answer."""
@@ -64,6 +66,9 @@ class KubeClient:
             ) from error
         configuration.connection_pool_maxsize = connections
         configuration.retries = None
+        # The API server sends nobody elsewhere; what does is a pod behind its proxy.
+        configuration.trace_configs = [_without_redirects()]
+        configuration.client_session_kwargs = {"cookie_jar": aiohttp.DummyCookieJar()}
         api = client.ApiClient(configuration)
         api.user_agent = user_agent
         return cls(api, count)
@@ -120,13 +125,15 @@ class KubeClient:
         """See `ProgressPort`; the address is not used, the API server knows it."""
         path = f"{_path(Kind.PODS, namespace, pod)}:{address.rsplit(':', 1)[-1]}/proxy/progress"
         try:
-            status, _, body = await self._send(
-                "GET", path, accept=_JSON, timeout=PROXY_TIMEOUT_SECONDS, limit=MAX_PROGRESS_BYTES
-            )
-        except Transient:
+            response = await self._ask("GET", path, timeout=PROXY_TIMEOUT_SECONDS)
+            try:
+                body = await read_at_most(response.content, MAX_PROGRESS_BYTES)
+            finally:
+                response.close()
+        except _NO_ANSWER:
             return None
-        self._count("GET", "pods/proxy", status)
-        return body if status == 200 and len(body) <= MAX_PROGRESS_BYTES else None
+        self._count("GET", "pods/proxy", response.status)
+        return body if response.status == 200 else None
 
     async def _patch(self, kind: Kind, path: str, patch: Json) -> Json:
         query = [("fieldManager", FIELD_MANAGER)]
@@ -143,22 +150,22 @@ class KubeClient:
         content: str = _JSON,
     ) -> Json:
         try:
-            status, headers, data = await self._send(
-                method, path, body, query=query, content=content
-            )
-        except Transient:
+            response = await self._ask(method, path, body, query=query, content=content)
+            data = await response.read()
+        except _NO_ANSWER as error:
             self._count(method, kind.plural, 0)
-            raise
+            raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
+        status = response.status
         self._count(method, kind.plural, status)
         if status >= 400:
-            raise _error(status, headers.get("Retry-After"), data, f"{method} {path}")
+            raise _error(status, response.headers.get("Retry-After"), data, f"{method} {path}")
         try:
             answer: Json = json.loads(data)
         except ValueError as error:
             raise Transient(f"{method} {path}: the answer is not JSON", status) from error
         return answer
 
-    async def _send(
+    async def _ask(
         self,
         method: str,
         path: str,
@@ -166,26 +173,28 @@ class KubeClient:
         *,
         query: list[tuple[str, str]] | None = None,
         content: str = _JSON,
-        accept: str = _JSON,
         timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109  # handed to the transport
-        limit: int | None = None,
-    ) -> tuple[int, Any, bytes]:
-        headers = {"Accept": accept, "Content-Type": content}
-        try:
-            method, url, headers, body, _ = await self._api.param_serialize(
-                method, path, None, query, headers, body, auth_settings=_AUTH
-            )
-            answer = await self._api.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=timeout
-            )
-            response: aiohttp.ClientResponse = answer.response
-            if limit is None:
-                return response.status, response.headers, await response.read()
-            data = await response.content.read(limit + 1)
-            response.close()
-            return response.status, response.headers, data
-        except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError) as error:
-            raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": _JSON, "Content-Type": content}
+        method, url, headers, body, _ = await self._api.param_serialize(
+            method, path, None, query, headers, body, auth_settings=_AUTH
+        )
+        answer = await self._api.rest_client.request(
+            method, url, headers=headers, body=body, _request_timeout=timeout
+        )
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+
+def _without_redirects() -> aiohttp.TraceConfig:
+    """Ends every request that is answered with another address."""
+
+    async def refuse(*_: object) -> None:
+        raise aiohttp.ClientError("a redirect is not followed")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refuse)
+    return trace
 
 
 def _path(kind: Kind, namespace: str | None, name: str = "") -> str:

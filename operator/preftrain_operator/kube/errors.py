@@ -6,7 +6,7 @@ KubeError
 ├── Conflict        the object has changed since it was read: read again
 ├── Invalid         the object is not acceptable, and asking again will not help
 ├── Denied          rights, quota or an admission policy forbid it: people must act
-└── Transient       ask again later: overload, restart, network
+└── Transient       ask again later: overload, restart, network, credentials that are renewed
 """
 
 
@@ -37,11 +37,11 @@ class Invalid(KubeError):
 
 
 class Denied(KubeError):
-    """401 and 403."""
+    """403."""
 
 
 class Transient(KubeError):
-    """408, 410, 429, 5xx, and everything below HTTP."""
+    """401, 408, 410, 429, 5xx, and everything below HTTP."""
 
 
 def error_of(status: int, reason: str, message: str, retry_after: float | None = None) -> KubeError:
@@ -54,6 +54,6 @@ def error_of(status: int, reason: str, message: str, retry_after: float | None =
         return Conflict(message, status)
     if status in (400, 405, 413, 415, 422):
         return Invalid(message, status)
-    if status in (401, 403):
+    if status == 403:
         return Denied(message, status)
     return Transient(message, status, retry_after)

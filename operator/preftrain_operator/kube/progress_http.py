@@ -8,6 +8,7 @@ from typing import Final
 import aiohttp
 
 from preftrain_api.progress import MAX_PROGRESS_BYTES
+from preftrain_operator.kube.body import read_at_most
 
 TIMEOUT_SECONDS: Final = 2.0
 
@@ -36,12 +37,6 @@ class PodHttp:
             ) as answer:
                 if answer.status != 200:
                     return None
-                body = await answer.content.read(MAX_PROGRESS_BYTES + 1)
-                while len(body) <= MAX_PROGRESS_BYTES:
-                    more = await answer.content.read(MAX_PROGRESS_BYTES + 1)
-                    if not more:
-                        return body
-                    body += more
-                return None
+                return await read_at_most(answer.content, MAX_PROGRESS_BYTES)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             return None

@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
+from preftrain_operator.core.attempts import open_entry, vanished
 from preftrain_operator.core.decide import decide
-from preftrain_operator.core.observed import Observed, Refusal, controller_of
+from preftrain_operator.core.observed import Observed, Refusal
 from preftrain_operator.core.plan import Plan
-from preftrain_operator.core.render import job_labels
 from preftrain_operator.core.situation import Installation, Situation
 from preftrain_operator.kube.errors import Conflict, KubeError, NotFound
 from preftrain_operator.kube.port import Json, Kind, KubePort
@@ -18,9 +19,12 @@ from preftrain_operator.runtime.executor import Executor
 from preftrain_operator.runtime.leadership import Leadership
 from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.queue import WorkQueue
+from preftrain_operator.runtime.refusals import Refusals
 from preftrain_operator.runtime.store import Store
 
 CONFLICT_SECONDS: Final = 0.1
+UNTOLD_SECONDS: Final = 10.0
+"""Pause between looks at a run with a Job or a pod that no watch tells of any more."""
 _logger = logging.getLogger(__name__)
 
 
@@ -41,6 +45,7 @@ class Controller:
         meter: Meter,
         leadership: Leadership,
         clock: Callable[[], datetime] = utc_now,
+        refusals: Refusals | None = None,
     ) -> None:
         self._kube = kube
         self._store = store
@@ -50,6 +55,7 @@ class Controller:
         self._leadership = leadership
         self._clock = clock
         self._executor = Executor(kube, store, meter, clock)
+        self._refusals = refusals or Refusals()
 
     async def work(self) -> None:
         """Work on keys for ever, while this operator leads."""
@@ -65,20 +71,29 @@ class Controller:
         Raises:
             KubeError: when a request failed; the next call goes on from there.
         """
-        observed = self._store.snapshot(key)
+        observed = self._snapshot(key)
         if observed is None:
             return None
         plan = self._decide(observed)
-        if plan.look_again:
+        if plan.look_again or self._is_untold(observed):
             await self._look(observed)
-            observed = self._store.snapshot(key, live=True)
+            observed = self._snapshot(key, live=True)
             if observed is None:
                 return None
             plan = self._decide(observed)
         refusal = await self._executor.execute(observed, plan)
         if refusal is not None:
             return await self._tell(key, refusal)
-        return plan.requeue_after
+        standing = self._refusals.standing(key, observed.generation)
+        return _soonest(
+            plan.requeue_after,
+            standing[1] if standing else None,
+            UNTOLD_SECONDS if self._is_untold(observed) else None,
+        )
+
+    def _is_untold(self, observed: Observed) -> bool:
+        """Whether a run goes on of which the watches do not tell everything."""
+        return observed.status.completion_time is None and bool(self._store.untold(observed.uid))
 
     async def _step(self, key: str) -> None:
         loop = asyncio.get_running_loop()
@@ -142,18 +157,34 @@ class Controller:
                 version = int(page.resource_version)
             self._store.replace(kind, items, version, key=observed.uid)
         item = self._store.get(Kind.TRAINING_JOBS, observed.uid)
-        if item is None or not await self._refresh(item):
+        if item is not None and await self._refresh(item):
+            await self._look_by_name(observed.uid, observed.namespace)
+
+    async def _look_by_name(self, key: str, namespace: str) -> None:
+        """Read what no list tells of, as its labels were taken away: children that are known, and
+        the current Job and the open attempt's pod where they are not.
+        """
+        names = [(kind, item["metadata"]["name"]) for kind, item in self._store.untold(key)]
+        observed = self._store.snapshot(key)
+        if observed is None:
             return
-        fresh = self._store.snapshot(observed.uid)
-        if fresh is None or fresh.current is None or fresh.job_of(fresh.current) is not None:
-            return
-        try:
-            # A Job whose labels were taken away is not in the list and yet is there.
-            found = await self._kube.get(Kind.JOBS, observed.namespace, fresh.current.name)
-        except NotFound:
-            return
-        if controller_of(found) == observed.uid:
-            self._store.put(Kind.JOBS, _labelled(found, fresh), live=True)
+        ref, entry = observed.current, open_entry(observed.status)
+        if ref is not None and observed.job_of(ref) is None:
+            names.append((Kind.JOBS, ref.name))
+        if entry is not None and entry.pod is not None and vanished(observed.status, observed.pods):
+            names.append((Kind.PODS, entry.pod))
+        for kind, name in dict.fromkeys(names):
+            try:
+                found = await self._kube.get(kind, namespace, name)
+            except NotFound:
+                self._forget(key, kind, name)
+            else:
+                self._store.put(kind, found, by_name=True)
+
+    def _forget(self, key: str, kind: Kind, name: str) -> None:
+        for known, item in self._store.untold(key):
+            if (known, item["metadata"]["name"]) == (kind, name):
+                self._store.remove(kind, item)
 
     async def _tell(self, key: str, refusal: Refusal) -> float | None:
         """Let the decision say what a refused creation means."""
@@ -163,23 +194,24 @@ class Controller:
         plan = self._decide(observed)
         if plan.create is not None:
             raise Conflict(refusal.message)
+        if refusal.kind == "Denied" and plan.requeue_after is not None:
+            self._refusals.keep(key, refusal, observed.generation, plan.requeue_after)
         await self._executor.execute(observed, plan)
         return plan.requeue_after
+
+    def _snapshot(self, key: str, *, live: bool = False) -> Observed | None:
+        """What is known of a job, with a refusal that still stands."""
+        observed = self._store.snapshot(key, live=live)
+        if observed is None:
+            self._refusals.forget(key)
+            return None
+        standing = self._refusals.standing(key, observed.generation)
+        return observed if standing is None else replace(observed, refusal=standing[0])
 
     def _decide(self, observed: Observed) -> Plan:
         return decide(Situation(observed, self._clock(), self._installation))
 
 
-def _labelled(found: Json, observed: Observed) -> Json:
-    """The current Job with the labels that it was made with: its name and its owner tell that
-    it is the one.
-    """
-    ref, revision = observed.current, observed.status.run_revision or 1
-    if ref is None:
-        return found
-    labels = job_labels(observed, revision, ref.stage, ref.attempt or 0)
-    metadata = found["metadata"]
-    return {
-        **found,
-        "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}},
-    }
+def _soonest(*waits: float | None) -> float | None:
+    """The shortest of the times that are given."""
+    return min((wait for wait in waits if wait is not None), default=None)

@@ -116,6 +116,8 @@ class Executor:
             answer = await self._kube.get(Kind.JOBS, observed.namespace, name)
             if controller_of(answer) != observed.uid:
                 return Refusal(name, "NameTaken", f"Job {name} belongs to another owner")
+            self._store.put(Kind.JOBS, answer, by_name=True)
+            return None
         except Denied as error:
             return Refusal(name, "Denied", str(error))
         except Invalid as error:

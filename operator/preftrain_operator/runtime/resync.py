@@ -10,15 +10,14 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from preftrain_api.group import LABEL_JOB_UID, LABEL_MANAGED_BY, MANAGED_BY
 from preftrain_operator.kube.errors import KubeError
 from preftrain_operator.kube.port import Json, Kind, KubePort
 from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.queue import WorkQueue
+from preftrain_operator.runtime.selector import CHILD_SELECTOR
 from preftrain_operator.runtime.store import Store
 from preftrain_operator.runtime.trim import trim
 
-CHILD_SELECTOR: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_JOB_UID}"
 RETRY_SECONDS: Final = 5.0
 _logger = logging.getLogger(__name__)
 

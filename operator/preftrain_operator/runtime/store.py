@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
-from preftrain_operator.core.observed import Observed, Refusal, Report, observe
+from preftrain_operator.core.observed import Observed, Refusal, Report, controller_of, observe
 from preftrain_operator.kube.port import Json, Kind
 from preftrain_operator.runtime.echo import Echo
+from preftrain_operator.runtime.selector import is_told
 from preftrain_operator.runtime.trim import trim
 
 MAX_TOMBSTONES: Final = 8192
@@ -35,11 +36,12 @@ class Store:
         self._children: dict[Kind, dict[str, set[str]]] = {Kind.JOBS: {}, Kind.PODS: {}}
         self._tombstones: OrderedDict[str, int] = OrderedDict()
         self._reports: dict[str, Report] = {}
+        self._keys: dict[str, str] = {}
 
-    def put(self, kind: Kind, item: Json, *, live: bool = False) -> bool:
+    def put(self, kind: Kind, item: Json, *, by_name: bool = False) -> bool:
         """Take in an object; False when what is known is as new or newer.
 
-        `live` says that it was read by its name just now. A watch tells of an object that loses
+        `by_name` says that it was read by its name just now. A watch tells of an object that loses
         its labels as of a deleted one, in the very version that a look then finds.
         """
         metadata = item["metadata"]
@@ -48,16 +50,18 @@ class Store:
         if known is not None and version <= version_of(known):
             return False
         buried = self._tombstones.get(uid, -1)
-        if version < buried or (version == buried and not live):
+        if version < buried or (version == buried and not by_name):
             return False
-        trimmed = trim(kind, item)
-        self._items[kind][uid] = trimmed
-        key = key_of(kind, trimmed)
+        # Whose child it is does not change, whatever becomes of its labels and its owner.
+        key = self._keys.get(uid) or self._key_of(kind, item)
         if key is None:
             return False
+        self._items[kind][uid] = trim(kind, item)
+        self._keys[uid] = key
         if kind is not Kind.TRAINING_JOBS:
             self._children[kind].setdefault(key, set()).add(uid)
-        self._echo.owe(kind, uid, version)
+        if is_told(kind, item):
+            self._echo.owe(kind, uid, version)
         self._changed(key)
         return True
 
@@ -71,9 +75,7 @@ class Store:
         known = self._items[kind].pop(uid, None)
         if known is None:
             return False
-        key = key_of(kind, known)
-        if key is None:
-            return False
+        key = self._keys.pop(uid)
         if kind is Kind.TRAINING_JOBS:
             self._reports.pop(key, None)
         else:
@@ -92,7 +94,8 @@ class Store:
 
         Returns:
             How many objects were added, changed and removed. What is newer than the list
-            stays: it was created or changed after.
+            stays: it was created or changed after. So does, for `key`, a child that a list cannot
+            tell of; it has to be read by its name.
         """
         known = set(self._items[kind]) if key is None else set(self._children[kind].get(key, ()))
         added = changed = removed = 0
@@ -104,9 +107,18 @@ class Store:
                 added, changed = added + (uid not in known), changed + (uid in known)
         for uid in known - listed:
             item = self._items[kind][uid]
-            if version_of(item) <= version:
+            if version_of(item) <= version and (key is None or is_told(kind, item)):
                 removed += self.remove(kind, item)
         return added, changed, removed
+
+    def untold(self, key: str) -> list[tuple[Kind, Json]]:
+        """The children of a job of which no watch or list tells any more."""
+        return [
+            (kind, item)
+            for kind in self._children
+            for item in self._of(kind, key)
+            if not is_told(kind, item)
+        ]
 
     def get(self, kind: Kind, uid: str) -> Json | None:
         """An object by its UID."""
@@ -145,16 +157,20 @@ class Store:
         """The pods that carry a job's label."""
         return self._of(Kind.PODS, key)
 
+    def _key_of(self, kind: Kind, item: Json) -> str | None:
+        """The job that an object belongs to. Owners say so; a label does for a pod that is told
+        of before its Job.
+        """
+        if kind is Kind.TRAINING_JOBS:
+            return str(item["metadata"]["uid"])
+        owner = controller_of(item)
+        if kind is Kind.JOBS:
+            return owner
+        label = (item["metadata"].get("labels") or {}).get(LABEL_JOB_UID)
+        return self._keys.get(owner or "") or label
+
     def _of(self, kind: Kind, key: str) -> list[Json]:
         return [self._items[kind][uid] for uid in self._children[kind].get(key, ())]
-
-
-def key_of(kind: Kind, item: Json) -> str | None:
-    """Key of the job that an object belongs to; None for objects without our label."""
-    if kind is Kind.TRAINING_JOBS:
-        return str(item["metadata"]["uid"])
-    key = (item["metadata"].get("labels") or {}).get(LABEL_JOB_UID)
-    return None if key is None else str(key)
 
 
 def version_of(item: Json) -> int:

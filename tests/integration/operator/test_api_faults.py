@@ -5,6 +5,7 @@ its objects are those of an undisturbed life.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -69,6 +70,7 @@ REQUEST_FAULTS: dict[str, Callable[[int], Rule]] = {
         some(0.15, is_request, seed), answer(503, "ServiceUnavailable")
     ),
     "answer-lost": lambda seed: Rule(some(0.5, is_write, seed), lost),
+    "unauthorized": lambda seed: Rule(some(0.5, is_write, seed), answer(401, "Unauthorized")),
     "cut": lambda seed: Rule(some(0.15, is_any, seed), cut),
     "late": lambda seed: Rule(some(0.5, is_request, seed), late(0.5)),
 }
@@ -149,10 +151,37 @@ def test_an_error_in_a_watch(life: Life, undisturbed: Outcome, code: int) -> Non
     life.proxy.ending = watch_error(1, code, "InternalError")
     assert live(life) == undisturbed
     eventually(lambda: life.deaths == 1, "the process has ended")
-    assert "a watch ended with an error" in life.operator.log()
+    assert seconds_between(life.operator.log(), "has failed", "a watch ended with an error") < 2
     eventually(lambda: life.operator.log().count("started with") == 2, "its successor has started")
     life.settle()
     assert outcome_of(life) == undisturbed
+
+
+@pytest.mark.fault(4)
+@pytest.mark.case(27)
+def test_a_watch_whose_credentials_are_refused(life: Life, undisturbed: Outcome) -> None:
+    """Where a login brings the same ones again, the successor reads them anew."""
+    life.operator.start()
+    life.proxy.ending = broken(0)
+    life.proxy.rules.append(
+        Rule(lambda exchange: exchange.is_watch, answer(401, "Unauthorized"), times=1)
+    )
+    eventually(lambda: life.deaths == 1, "the process has ended")
+    life.proxy.ending = None
+    assert "the API server refuses the operator's credentials" in life.operator.log()
+    plain(life)
+    life.settle()
+    assert outcome_of(life) == undisturbed
+
+
+def seconds_between(log: str, first: str, second: str) -> float:
+    """From the first line that has one text to the first that has the other, by their times."""
+    times = [
+        datetime.strptime(line.split(" ERROR ")[0], "%Y-%m-%d %H:%M:%S,%f")
+        for text in (first, second)
+        for line in [next(line for line in log.splitlines() if text in line)]
+    ]
+    return (times[1] - times[0]).total_seconds()
 
 
 @pytest.mark.fault(3)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.api_fault_proxy import Exchange, Rule, answer
 from support.control_plane import ApiServer
 from support.fault_suite import FULL
 from support.kubelet import Json
@@ -36,6 +37,11 @@ def train(life: Life, **members: object) -> Json:
     pod = life.kubelet.run(life.kubelet.pending("train"))
     life.jobs.wait("run", "Running", reason="Training")
     return pod
+
+
+def is_full_list(exchange: Exchange) -> bool:
+    """Of all jobs' children, not of one."""
+    return exchange.is_list and exchange.is_cache_fill
 
 
 def uids(pods: list[Json]) -> list[str]:
@@ -94,13 +100,16 @@ def test_a_pod_without_its_owner_reference_stays_the_jobs(life: Life) -> None:
 
 @pytest.mark.fault(36)
 def test_a_job_without_its_labels_stays_the_current_one(life: Life) -> None:
-    """It is found by its name and its owner; no second one is made beside it."""
+    """It is found by its name and its owner; no second one is made beside it. Its end is told by
+    no watch and no list, so it is asked for.
+    """
     pod = train(life)
     # With no label at all the API server would give it those of its pod template again.
     labels = {**dict.fromkeys(life.jobs.jobs()[0]["metadata"]["labels"]), "team": "ours-now"}
     life.jobs.edit_child("run-r1-1", {"metadata": {"labels": labels}})
     life.settle()
     assert "completionTime" not in life.jobs.status("run")
+    life.proxy.rules.append(Rule(is_full_list, answer(503, "ServiceUnavailable")))
     life.kubelet.end(pod, 0, TRAINED)
     status = life.jobs.wait("run", "Succeeded")
     assert [entry["podUid"] for entry in status["attempts"]] == uids([pod])

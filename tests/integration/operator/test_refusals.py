@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from support.operator_process import USER_AGENT
 from support.operator_world import World
 from support.training_jobs import condition_of, make_spec
+from support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -61,6 +63,12 @@ def allow_no(world: World, resource: str) -> None:
     world.server.api().call("PATCH", f"{path}/none/status", status)
 
 
+def allow_all(world: World) -> None:
+    """Take the quota away."""
+    path = f"/api/v1/namespaces/{world.namespace}/resourcequotas/none"
+    world.server.api().call("DELETE", path)
+
+
 @pytest.mark.fault(24, 25)
 def test_a_pod_that_may_not_be_made_is_told_and_waited_for(world: World) -> None:
     """The Job is there and its controller may make no pod, which only Events say."""
@@ -73,8 +81,30 @@ def test_a_pod_that_may_not_be_made_is_told_and_waited_for(world: World) -> None
 
 @pytest.mark.fault(24)
 def test_a_quota_is_told_and_waited_for(world: World) -> None:
-    """A quota that forbids the Job is no failure: it may be raised."""
+    """A quota that forbids the Job is no failure: it may be raised. Events alone, as those of
+    these labels, are no reason to try again.
+    """
     allow_no(world, "count/jobs.batch")
     world.jobs.create("run")
     found = world.jobs.wait("run", "Ready", "False", "QuotaExceeded")
     assert condition_of(found, "Failed")["status"] == "False"
+    for number in range(3):
+        looks = len(requests(world, "list", "jobs"))
+        world.jobs.edit("run", {"metadata": {"labels": {"touched": str(number)}}})
+        wait_for_looks(world, looks + 1)
+    assert requests(world, "create", "jobs") == [403]
+    allow_all(world)
+    world.jobs.patch("run", {"ttlSecondsAfterFinished": 600})
+    world.kubelet.pending("prepare")
+    assert requests(world, "create", "jobs") == [403, 201]
+
+
+def wait_for_looks(world: World, count: int) -> None:
+    """Wait until the operator has looked so often at the Jobs of this test."""
+    eventually(lambda: len(requests(world, "list", "jobs")) >= count, "the event is looked at")
+
+
+def requests(world: World, verb: str, resource: str) -> list[int]:
+    """What the operator was answered to such requests in the test's namespace."""
+    sent = world.server.requests(USER_AGENT, world.namespace)
+    return [item.status for item in sent if (item.verb, item.resource) == (verb, resource)]

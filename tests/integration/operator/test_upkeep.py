@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import urllib.error
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ IDLE_LISTS = 10
 """Full lists that must pass without a write; by default they take 50 minutes."""
 BATCH = 20
 """Jobs that come and go together."""
+PREFIX = "preftrain_operator_"
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -95,6 +97,33 @@ def come_and_go(life: Life, port: int, batch: str) -> None:
         life.jobs.delete(name)
     eventually(lambda: 'jobs{state="' not in metrics(port), "their series are gone")
     life.settle()
+
+
+def test_a_life_is_counted(crd_installed: ApiServer, namespace: str, tmp_path: Path) -> None:
+    """What was asked of the API server, what was told, and what came of it."""
+    port = free_port()
+    with living(crd_installed, namespace, tmp_path, {"METRICS_PORT": str(port)}) as life:
+        life.operator.start()
+        life.kubelet.end(train(life), 0, {**TRAINED, "gpuSeconds": 12})
+        life.jobs.wait("run", "Succeeded")
+        gone = {"stage": "Train", "message": "no", "gpuSeconds": 5}
+        life.kubelet.end(train(life, "failed"), 76, gone)
+        life.jobs.wait("failed", "Failed")
+        life.settle()
+        counted = figures(metrics(port))
+    requests = "api_requests_total"
+    assert counted[requests + '{code="201",resource="jobs",verb="POST"}'] == 2
+    assert counted[requests + '{code="200",resource="preferencetrainingjobs",verb="PATCH"}'] == 6
+    assert counted['watch_events_total{resource="pods"}'] > 0
+    assert counted['reconciles_total{outcome="success"}'] == counted["reconcile_seconds_count"]
+    assert counted['jobs{state="Succeeded"}'] == 1
+    assert counted['runs_total{reason="Succeeded"}'] == 1
+    assert counted['runs_total{reason="GuardStopped"}'] == 1
+    assert counted["start_seconds_count"] == 2
+    assert counted["gpu_seconds_total"] == 17
+    assert counted["lost_gpu_seconds_total"] == 5
+    assert counted["queue_depth"] == 0
+    assert counted["leader"] == 1
 
 
 @pytest.mark.case(27)
@@ -270,6 +299,12 @@ def metrics(port: int) -> str:
     """The operator's own metrics."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as found:
         return str(found.read().decode())
+
+
+def figures(text: str) -> dict[str, float]:
+    """The operator's metrics by name and labels, without their common prefix; 0 for others."""
+    lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith(PREFIX))
+    return defaultdict(float, {name.removeprefix(PREFIX): float(n) for name, _, n in lines})
 
 
 def open_files(operator: ForkedOperator) -> int:

@@ -82,6 +82,7 @@ def test_a_key_that_is_rotated_during_a_run_is_read_again(
     assert "new-key-of-today" not in caplog.text
 
 
+@pytest.mark.fault(17)
 def test_a_key_that_nobody_replaced_is_told(server: S3Server, tmp_path: Path) -> None:
     """The message names the Secret, and holds no key."""
     user = {"AWS_ACCESS_KEY_ID": server.access_key}

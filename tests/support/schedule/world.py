@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from preftrain_operator.kube.port import Json, Kind
+from preftrain_operator.runtime.selector import is_told
 from support.fake_api import FakeApi
 from support.schedule.operator import SimulatedOperator
 from support.situations import NOW, SKIP
@@ -20,6 +21,8 @@ from support.training_jobs import SPEC, TRAIN, TRAINED
 
 NAMESPACE, NAME = "team", "run"
 STAGE = "preftrain.dev/stage"
+SELECTED = ("app.kubernetes.io/managed-by", "preftrain.dev/job-uid")
+"""Labels by which children are watched and listed."""
 EXIT_CODES = (0, 0, 0, 0, 65, 69, 70, 75, 75, 76, 78, 137, 143)
 """What pods end with, the usual ends more often than others."""
 
@@ -37,6 +40,7 @@ class World:
         self.seconds = 0
         self.history: list[tuple[str, Json]] = []
         self.gone: set[str] = set()
+        self._told: set[str] = set()
         self.api = FakeApi()
         self.api.changed = self._tell
         self.operators: list[SimulatedOperator] = []
@@ -63,9 +67,17 @@ class World:
     def _tell(self, kind: Kind, sort: str, item: Json) -> None:
         if kind is Kind.TRAINING_JOBS and sort != "DELETED":
             self.history.append((item["metadata"]["uid"], item.get("status") or {}))
-        if kind is not Kind.EVENTS:
-            for operator in self.operators:
-                operator.hear((kind, sort, item))
+        if kind is Kind.EVENTS:
+            return
+        uid = item["metadata"]["uid"]
+        if not is_told(kind, item):
+            # A watch with a selector tells of what leaves it as of what was deleted.
+            if uid not in self._told:
+                return
+            sort = "DELETED"
+        (self._told.discard if sort == "DELETED" else self._told.add)(uid)
+        for operator in self.operators:
+            operator.hear((kind, sort, item))
 
     # What people do.
 
@@ -116,6 +128,15 @@ class World:
             self._delete_pod(pods[-1])
         else:
             self._delete_job(chosen)
+
+    def somebody_takes_labels_away(self) -> None:
+        """Edit a child Job or a pod so that no watch and no list tells of it any more."""
+        kind = self.random.choice((Kind.JOBS, Kind.PODS))
+        items = [item for item in self.api.items(kind) if is_told(kind, item)]
+        if items:
+            item = self.random.choice(items)
+            del item["metadata"]["labels"][self.random.choice(SELECTED)]
+            self.api.put(kind, item)
 
     # What the cluster does.
 
@@ -188,7 +209,7 @@ class World:
             "namespace": NAMESPACE,
             "uid": name,
             "creationTimestamp": self._time(),
-            "labels": job["metadata"]["labels"],
+            "labels": job["spec"]["template"]["metadata"]["labels"],
             "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
         }
         spec = {"nodeName": "node-1"}

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from demo import model
-from demo.model import ModelError, cache_root, fetch_model, is_intact
+from demo.model import ModelError, fetch_model, is_intact
 from demo.pairs import SOURCES, make_pairs
 
 CHOICES = ("chosen", "rejected")
@@ -44,14 +44,6 @@ def test_damage_is_noticed(tmp_path: Path, damage: str) -> None:
         case _:
             (folder / model.DIGESTS).write_text("{")
     assert not is_intact(folder)
-
-
-def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """XDG_CACHE_HOME moves the cache; without it, it is in the home folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_root() == tmp_path / "preftrain"
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert cache_root() == Path.home() / ".cache" / "preftrain"
 
 
 def fake_tools(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> None:

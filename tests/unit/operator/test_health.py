@@ -1,9 +1,12 @@
 """What the liveness probe notices: a loop, a queue, a list or a watch that is dead."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest
 
+from preftrain_operator.edge import probe
 from preftrain_operator.edge.probe import MAX_ECHO_SECONDS, MAX_KEY_SECONDS, Health
 from preftrain_operator.edge.relists import Relists
 from preftrain_operator.kube.port import Kind
@@ -57,6 +60,40 @@ def test_keys_that_nobody_works_on() -> None:
     assert parts.fault() is None
 
 
+async def test_a_loop_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second's sleep takes seven: something holds the loop up."""
+    part: Any = Parts()
+    health = Health(part, part, part.echo, part)
+    for wakes_at, fault in ((7.0, "the event loop lags by 6.0 s"), (1.0, None)):
+        monkeypatch.setattr(probe, "asyncio", Loop(wakes_at))
+        with pytest.raises(Asleep):
+            await health.run()
+        assert health.fault() == fault
+
+
+class Asleep(Exception):
+    """For good."""
+
+
+class Loop:
+    """What the probe uses of asyncio: falls asleep at 0 and wakes at a certain time, once."""
+
+    def __init__(self, wakes_at: float) -> None:
+        self._wakes_at = wakes_at
+        self._now = 0.0
+
+    def get_running_loop(self) -> Loop:
+        return self
+
+    def time(self) -> float:
+        return self._now
+
+    async def sleep(self, _: float) -> None:
+        if self._now:
+            raise Asleep
+        self._now = self._wakes_at
+
+
 def test_a_watch_that_is_dead() -> None:
     """Our own write, or a list, told of an object of which the watch says nothing."""
     parts = Parts()
@@ -93,6 +130,20 @@ def test_what_is_gone_owes_nothing() -> None:
     store.remove(Kind.TRAINING_JOBS, versioned(job, 4))
     assert echo.oldest() is None
     echo.told(UID, 9)
+
+
+@pytest.mark.fault(36)
+def test_what_no_watch_can_tell_is_not_owed() -> None:
+    """A Job whose labels somebody took away would otherwise look like a dead watch."""
+    parts = Parts()
+    store = Store(echo=parts.echo)
+    child = versioned(make_child(), 5)
+    store.put(Kind.JOBS, child)
+    child["metadata"]["labels"] = {}
+    store.remove(Kind.JOBS, versioned(child, 6))
+    assert store.put(Kind.JOBS, versioned(child, 6), by_name=True)
+    parts.now = MAX_ECHO_SECONDS + 2
+    assert parts.fault() is None
 
 
 @pytest.mark.parametrize(

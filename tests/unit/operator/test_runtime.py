@@ -63,11 +63,16 @@ def test_a_list_drops_what_it_does_not_have_unless_that_is_newer() -> None:
     assert store.get(Kind.JOBS, "old") is None
 
 
-def test_objects_without_our_label_belong_to_no_job() -> None:
-    """They are not kept."""
-    child = make_child()
-    child["metadata"]["labels"] = {}
-    assert not Store().put(Kind.JOBS, child)
+def test_objects_that_name_no_job_are_not_kept() -> None:
+    """A Job without an owner, a pod without owner and label."""
+    child, pod = make_child(), make_pod(make_child())
+    for item in (child, pod):
+        del item["metadata"]["ownerReferences"]
+    del pod["metadata"]["labels"]
+    store = Store()
+    assert not store.put(Kind.JOBS, child)
+    assert not store.put(Kind.PODS, pod)
+    assert store.count(Kind.JOBS) == store.count(Kind.PODS) == 0
 
 
 def test_large_parts_are_not_kept() -> None:
@@ -136,9 +141,7 @@ async def test_a_full_list_repairs_the_store() -> None:
     """Lost and missed objects are counted; normally there are none."""
     api, store = FakeApi(), Store()
     job = api.put(Kind.TRAINING_JOBS, make_job())
-    labels = {"app.kubernetes.io/managed-by": "preftrain"}
     child = make_child()
-    child["metadata"]["labels"] |= labels
     api.put(Kind.JOBS, child)
     resync = Resync(api, store, WorkQueue(), NoMeter(), namespaces=("team",))
     assert await resync.sync() == (2, 0, 0)

@@ -60,6 +60,7 @@ ACTIONS: tuple[tuple[int, Action], ...] = (
     (1, World.user_deletes),
     (1, World.user_applies),
     (4, World.somebody_deletes_a_job),
+    (2, World.somebody_takes_labels_away),
     (2, catch_up),
 )
 """What may happen next, with its weight."""
