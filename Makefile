@@ -44,8 +44,8 @@ test-integration: $(SETUP) ## Against a real API server and a real S3 server
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
 	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
-test-resume: $(SETUP) ## Kill and resume a trainer at every moment, as a table
-	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix
+test-resume: $(SETUP) ## Kill and resume a trainer at every moment (METHODS=DPO); rewrites a table in docs/
+	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix $(METHODS)
 test-faults-storage: $(SETUP) ## Every storage fault at every request; rewrites a table in docs/
 	@$(PY) -m pytest -q tests/faults
 test-schedules: $(SETUP) ## 20,000 random schedules of two operators; rewrites a table in docs/
@@ -90,3 +90,9 @@ cluster-status: $(SETUP) ## Say what of it runs
 .PHONY: bench-operator
 bench-operator: $(SETUP) ## Latency and writes of the operator, as a table
 	@$(PY) bench/operator/first_job.py
+
+.PHONY: bench-trainer
+bench-trainer: $(SETUP) ## What telling costs a step, how soon a pod says what is wrong, how fast data are audited
+	@$(PY) bench/trainer/progress_cost.py
+	@$(PY) bench/trainer/early_failures.py
+	@$(PY) bench/trainer/audit_speed.py

@@ -13,6 +13,7 @@ from typing import Any
 
 from preftrain_api.report import DataReport
 from preftrain_api.spec import GuardRule
+from preftrain_trainer.checkpoint.state import EVALUATIONS
 from preftrain_trainer.data.pairs import Example, PreparedData, as_pairs
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit.device import Device
@@ -23,6 +24,7 @@ from preftrain_trainer.model.loading import LoadedModel, load_model
 from preftrain_trainer.places.model_source import FetchedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
+from preftrain_trainer.report.series import read_lines
 from preftrain_trainer.stop import StopRequest
 from support.export_scenes import export_and_merge, spoil_weights
 from support.export_scenes import merging_in_4_bits as merging_in_4_bits
@@ -141,19 +143,11 @@ class _Scene:
         answer: dict[str, Any],
     ) -> None:
         # Here and not above: these import nothing heavy themselves, but belong to the run.
-        from preftrain_trainer.evaluation.evaluate import evaluate
+        from preftrain_trainer.evaluation.judge import Judge
         from preftrain_trainer.training.train import train
 
-        margins: list[Any] = []
-        evaluated_at: list[int] = []
-
-        def judge(step: int) -> Any:
-            margins.clear()
-            evaluated_at.append(step)
-            return evaluate(
-                model, data, spec, layout, board=self.board, stop=self.stop, margins=margins.extend
-            )
-
+        log = root / EVALUATIONS
+        judge = Judge(model, data, spec, layout, self.board, self.stop, log)
         trained = train(
             model,
             data,
@@ -166,11 +160,11 @@ class _Scene:
         )
         evaluation = trained.evaluation or judge(trained.adapter_step)
         answer |= {
-            "margins": [asdict(margin) for margin in margins],
+            "margins": [asdict(margin) for margin in judge.margins],
             "steps": trained.steps,
-            "evaluated_at": evaluated_at,
+            "evaluated_at": [line["step"] for line in read_lines(log)],
             "rendering": trained.rendering,
-            "findings": [finding.plain() for finding in trained.findings],
+            "findings": [finding.plain() for finding in self.board.snapshot().findings],
             "evaluation": evaluation and evaluation.plain(),
             "adapters": sorted(model.network.peft_config),
             "dtypes": sorted(

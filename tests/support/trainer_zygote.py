@@ -36,7 +36,7 @@ class TrainerZygote:
             arguments: of the command line.
             env: what is added to the environment.
             log: takes what it prints.
-            moment: when it is to strike itself, for `support.moments`.
+            moment: when it is to strike itself: the fields of a `support.moments.Moment`.
         """
         return self._ask({"arguments": arguments, "env": env, "log": str(log), "moment": moment})
 
@@ -93,10 +93,10 @@ def _play(request: dict[str, Any]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     from preftrain_trainer.__main__ import main as command_line
-    from support.moments import install
+    from support.moments import Moment, install
 
     if request["moment"] is not None:
-        install(request["moment"])
+        install(Moment(**request["moment"]))
     code = command_line(request["arguments"])
     sys.stdout.flush()
     sys.stderr.flush()

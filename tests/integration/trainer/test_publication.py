@@ -1,5 +1,6 @@
 """A revision is published once, whole and verifiable, whoever else wants its place."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,39 @@ def test_an_interrupted_publication_is_invisible(revision: Revision, after_files
     assert len(sent) == after_files
     assert find_published(revision.store()) is None
     assert revision.publish("pod-2") == adopt(revision.store(), HASH)
+
+
+def test_a_pod_that_is_overtaken_at_the_last_moment_withholds_nothing(folder: Revision) -> None:
+    """Between its look at the claim and the write another pod has withheld its own."""
+    late = Wrapped(folder.store("old"))
+    claim = take_claim(late, "old", "ConditionalWrites")
+    by_other: list[Any] = []
+
+    def overtaken(key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
+        if key == "withheld/manifest.json":
+            store = folder.store("new")
+            newer = take_claim(store, "new", "ConditionalWrites")
+            left = results(folder.tmp_path / "new", note="newer")
+            by_other.append(send(store, newer, folder.run, left, withheld=True))
+        return folder.store("old").put(key, data, condition)
+
+    late.put = overtaken
+    with pytest.raises(Preempted, match=r"withheld/manifest.json was written meanwhile"):
+        send(late, claim, folder.run, results(folder.tmp_path / "old"), withheld=True)
+
+    found = folder.store().get("withheld/manifest.json")
+    assert found is not None
+    assert f"sha256:{hashlib.sha256(found[0]).hexdigest()}" == by_other[0].digest
+
+
+@pytest.mark.parametrize("manifest", [7, {}, "", "[]", '{"files": 3}', '{"files": [{}]}'])
+def test_a_claim_that_holds_no_manifest_is_told(folder: Revision, manifest: Any) -> None:
+    """Somebody has written there; it is neither completed nor a bug of the program."""
+    record = {"epoch": 1, "podUid": "pod-1", "manifest": manifest}
+    folder.store().put(CLAIM, json.dumps(record).encode())
+
+    with pytest.raises(ObjectStoreUnavailable, match=r"claim\.json .*remove it"):
+        adopt(folder.store(), HASH)
 
 
 def test_a_withheld_adapter_is_kept_apart(revision: Revision) -> None:

@@ -26,6 +26,11 @@ BOUND_CASES: tuple[Case, ...] = (
         "spec.dataset.s3.endpoint",
         dataset__s3={"endpoint": "https://s3\u00a0example"},
     ),
+    refuses(
+        "a password in an endpoint",
+        "spec.dataset.s3.endpoint",
+        dataset__s3={"endpoint": "https://user:password@s3.example"},
+    ),
     accepts("whole number below a fractional bound", dataset__evalFraction=0),
     refuses(
         "whole number above a fractional bound",

@@ -32,6 +32,13 @@ def test_every_guard_of_the_contract_is_there() -> None:
     assert set(GUARDS) | {"Hyperparameters", "Stall"} == set(GUARD_NAMES) == set(GUARD_DEFAULTS)
 
 
+def test_only_guards_that_are_exact_end_a_run_by_default() -> None:
+    """All others would need more collapsed runs to be calibrated on than there have been."""
+    stopping = {name for name, guard in GUARD_DEFAULTS.items() if guard.action == "Stop"}
+    exact = {name for name, guard in GUARD_DEFAULTS.items() if guard.source.startswith("exact: ")}
+    assert stopping == exact == {"NonFinite", "StepOneIdentity", "ResumeContinuity"}
+
+
 @pytest.mark.parametrize("method", ["DPO", "KTO", "ORPO"])
 def test_guards_without_meaning_for_a_method_are_left_out(method: MethodType) -> None:
     """ORPO has no reference that its likelihoods could be compared with."""

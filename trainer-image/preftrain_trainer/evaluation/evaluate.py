@@ -10,6 +10,7 @@ No figure here is used for training.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from statistics import fmean
 from typing import Any
 
@@ -18,6 +19,7 @@ from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_trainer.data.lazy import Lazy
 from preftrain_trainer.data.pairs import PreparedData, as_answers, as_pairs
 from preftrain_trainer.data.tokens import TokenizedAnswer, TokenizedPair, tokenization_of
+from preftrain_trainer.errors import GuardStopped
 from preftrain_trainer.evaluation.batches import BATCHES, Pairs, mean_loss
 from preftrain_trainer.evaluation.margins import PairMargin, margins_of
 from preftrain_trainer.evaluation.matching import matched
@@ -46,6 +48,7 @@ class HeldOut:
 
 def evaluate(
     model: LoadedModel,
+    held_out: HeldOut,
     data: PreparedData,
     spec: PreferenceTrainingJobSpec,
     layout: Fit,
@@ -54,15 +57,14 @@ def evaluate(
     stop: StopRequest,
     margins: Callable[[tuple[PairMargin, ...]], None] | None = None,
 ) -> Evaluation | None:
-    """Figures on the held-out examples; None when there are none to judge on.
+    """Figures on the held-out pairs; None when there are none to judge on.
 
     `margins`, if given, takes how every single pair was judged.
 
     Raises:
         Preempted: the process was asked to end.
-        DataRefused: too many held-out examples cannot be used at this length.
+        GuardStopped: the model gives no numbers any more.
     """
-    held_out = read_held_out(model, data, spec, stop)
     if not held_out.pairs:
         return None
     training = spec.training or TrainingSpec()
@@ -129,10 +131,19 @@ def summarize(scores: Sequence[PairScore], objective: Objective[Any], loss: floa
 
     Equal rewards count as wrong, so an untrained adapter has an accuracy of 0 wherever rewards
     compare with the reference.
+
+    Raises:
+        GuardStopped: a figure is no number. The last update made weights so; the loss of the
+            next step would show it, but there may be none.
     """
     margins = [objective.reward(pair.chosen) - objective.reward(pair.rejected) for pair in scores]
     right = sum(margin > 0 for margin in margins)
     low, high = wilson_interval(right, len(margins))
+    if not isfinite(loss + sum(margins)):
+        raise GuardStopped(
+            f"NonFinite: on the held-out pairs the loss is {loss:.4g} and the mean margin "
+            f"{fmean(margins):.4g}; lower training.learningRate or use another training.precision"
+        )
     return Evaluation(
         pairs=len(margins),
         reward_accuracy=right / len(margins),
