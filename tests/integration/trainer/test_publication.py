@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from preftrain_api.manifest import Manifest
 from preftrain_api.wire import ALLOW_FILE
-from preftrain_trainer.errors import Preempted
+from preftrain_trainer.errors import ObjectStoreUnavailable, Preempted
 from preftrain_trainer.places.store import ANYTHING, Condition
 from preftrain_trainer.publishing.claim import CLAIM, take_claim
 from preftrain_trainer.publishing.publish import (
