@@ -87,9 +87,12 @@ cluster-down: $(SETUP) ## End it and leave nothing behind
 cluster-status: $(SETUP) ## Say what of it runs
 	@$(PY) -m cluster status
 
+# Options of the benchmark: BENCH="--help" lists them.
+BENCH ?= --limits raised shipped --counts 100 --open-loop 30
 .PHONY: bench-operator
-bench-operator: $(SETUP) ## Latency and writes of the operator, as a table
-	@$(PY) bench/operator/first_job.py
+bench-operator: $(SETUP) ## Time, requests and CPU of the operator beside plain Jobs, as tables
+	@$(PY) -m cluster binaries controlplane kubectl >/dev/null
+	@PYTHONPATH=.:dev $(PY) -m bench.operator $(BENCH)
 
 .PHONY: bench-trainer
 bench-trainer: $(SETUP) ## What telling costs a step, how soon a pod says what is wrong, how fast data are audited

@@ -39,7 +39,6 @@ from bench.trainer.guard_calibration.worker import (  # noqa: E402
     orders_from_environment,
     work,
 )
-
 from preftrain_api.guards import GUARD_NAMES  # noqa: E402
 from preftrain_api.spec.quality import GuardName  # noqa: E402
 from preftrain_trainer.versions import versions  # noqa: E402

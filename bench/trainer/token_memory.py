@@ -37,7 +37,6 @@ class EveryFourLetters:
 def main(count: int) -> int:
     """Print a table."""
     from bench.trainer import audit_speed
-
     from preftrain_trainer.data.pairs import PreferencePair
     from preftrain_trainer.data.tokens import Tokenization
 

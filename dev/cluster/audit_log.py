@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 WRITE_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
@@ -61,7 +62,11 @@ def read_requests(log: Path, *, namespace: str = "") -> Iterator[Request]:
 
 def parse_line(line: str) -> Request | None:
     """One line of the log; None for requests that concern no resource, such as /readyz."""
-    event = json.loads(line)
+    return request_of(json.loads(line))
+
+
+def request_of(event: dict[str, Any]) -> Request | None:
+    """The request that an event of the log tells; None as for `parse_line`."""
     reference = event.get("objectRef")
     if event["stage"] != "ResponseComplete" or reference is None:
         return None

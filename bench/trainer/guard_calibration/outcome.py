@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.trainer.guard_calibration.health import Health, Verdict, verdict_of
-from bench.trainer.guard_calibration.plan import PlannedRun
 from pydantic import TypeAdapter
 
+from bench.trainer.guard_calibration.health import Health, Verdict, verdict_of
+from bench.trainer.guard_calibration.plan import PlannedRun
 from preftrain_trainer.guards.rules import RunFacts
 
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from bench.trainer.guard_calibration.outcome import Outcome
 from bench.trainer.guard_calibration.plan import Group
-
 from preftrain_api.guards import GUARD_DEFAULTS, GUARD_NAMES
 from preftrain_api.spec import GuardRule
 from preftrain_api.spec.quality import GuardName

@@ -20,7 +20,6 @@ from typing import Any, Final
 from bench.trainer.guard_calibration.health import Answers, Health, answers_of
 from bench.trainer.guard_calibration.outcome import Outcome, append
 from bench.trainer.guard_calibration.plan import DataSet, PlannedRun, planned
-
 from preftrain_api.report import DataReport
 from preftrain_api.resolve import resolve
 from preftrain_api.spec import ComputeSpec, PreferenceTrainingJobSpec
@@ -163,7 +162,6 @@ def _health(
     records: Sequence[dict[str, Any]],
 ) -> tuple[Health | None, float | None]:
     from bench.trainer.guard_calibration.answers import greedy_answers
-
     from preftrain_trainer.evaluation.evaluate import evaluate, read_held_out
 
     if isinstance(records[-1]["loss"], str):

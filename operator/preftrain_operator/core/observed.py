@@ -179,25 +179,38 @@ class Observed:
         return tuple(sorted(pods, key=lambda pod: (pod.created, pod.name)))
 
 
+@dataclass(frozen=True, slots=True)
+class JobReading:
+    """A resource's spec and status, understood as far as possible."""
+
+    spec: SpecReading
+    status: PreferenceTrainingJobStatus
+
+
+def read_job(job: Json) -> JobReading:
+    """Read a resource; the dearest part of a look, and the same for equal resources."""
+    status = read_leniently(PreferenceTrainingJobStatus, job.get("status") or {})
+    return JobReading(read_spec(job.get("spec") or {}), status or PreferenceTrainingJobStatus())
+
+
 def observe(
     job: Json,
     children: Iterable[Json] = (),
     pods: Iterable[Json] = (),
     *,
+    reading: JobReading | None = None,
     report: Report | None = None,
     refusal: Refusal | None = None,
     live: bool = False,
 ) -> Observed:
     """Build the view from API objects; Jobs of another owner and foreign pods are left out.
 
-    A pod stays in the view when its Job is gone, as long as the status knows that Job.
+    `reading` is what `read_job` says of `job`, if that is known already. A pod stays in the view
+    when its Job is gone, as long as the status knows that Job.
     """
     metadata = job["metadata"]
-    spec = job.get("spec") or {}
-    status = (
-        read_leniently(PreferenceTrainingJobStatus, job.get("status") or {})
-        or PreferenceTrainingJobStatus()
-    )
+    reading = reading or read_job(job)
+    status = reading.status
     views = tuple(
         view
         for view in (
@@ -208,7 +221,7 @@ def observe(
         if view is not None
     )
     uids = {view.uid for view in views} | {ref.uid for ref in status.job_refs if ref.uid}
-    revision = spec.get("runRevision", 1)
+    revision = (job.get("spec") or {}).get("runRevision", 1)
     return Observed(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -217,7 +230,7 @@ def observe(
         resource_version=metadata["resourceVersion"],
         created=instant(metadata["creationTimestamp"]),
         deleting="deletionTimestamp" in metadata,
-        reading=read_spec(spec),
+        reading=reading.spec,
         raw_revision=revision if isinstance(revision, int) else 1,
         status=status,
         jobs=tuple(sorted(views, key=lambda view: (view.revision, view.attempt))),

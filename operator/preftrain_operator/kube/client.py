@@ -19,7 +19,8 @@ from preftrain_operator.kube.body import read_at_most
 from preftrain_operator.kube.errors import KubeError, Transient, error_of
 from preftrain_operator.kube.port import Json, Kind, Page
 
-PAGE_SIZE: Final = 500
+PAGE_SIZE: Final = 100
+"""Objects of a list that are in memory whole, some 100 KiB each, before they are trimmed."""
 TIMEOUT_SECONDS: Final = 30.0
 PROXY_TIMEOUT_SECONDS: Final = 2.0
 FIELD_MANAGER: Final = "preftrain-operator"
@@ -68,7 +69,12 @@ class KubeClient:
         configuration.retries = None
         # The API server sends nobody elsewhere; what does is a pod behind its proxy.
         configuration.trace_configs = [_without_redirects()]
-        configuration.client_session_kwargs = {"cookie_jar": aiohttp.DummyCookieJar()}
+        configuration.client_session_kwargs = {
+            "cookie_jar": aiohttp.DummyCookieJar(),
+            # Otherwise every request looks for a .netrc and for proxies in two threads. The
+            # watches do not look either; a kubeconfig's proxy-url is honoured by both.
+            "trust_env": False,
+        }
         api = client.ApiClient(configuration)
         api.user_agent = user_agent
         return cls(api, count)
@@ -178,8 +184,9 @@ class KubeClient:
         timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109  # handed to the transport
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": _JSON, "Content-Type": content}
-        method, url, headers, body, _ = await self._api.param_serialize(
-            method, path, None, query, headers, body, auth_settings=_AUTH
+        # Bodies are plain JSON: the client need not look for models and times in them.
+        method, url, headers, _, _ = await self._api.param_serialize(
+            method, path, None, query, headers, auth_settings=_AUTH
         )
         answer = await self._api.rest_client.request(
             method, url, headers=headers, body=body, _request_timeout=timeout

@@ -19,6 +19,7 @@ from preftrain_operator.core.observed import (
 )
 from preftrain_operator.kube.port import Json, Kind
 from preftrain_operator.runtime.echo import Echo
+from preftrain_operator.runtime.readings import Readings
 from preftrain_operator.runtime.selector import is_told
 from preftrain_operator.runtime.trim import trim
 
@@ -46,6 +47,7 @@ class Store:
         self._tombstones: OrderedDict[str, int] = OrderedDict()
         self._last_states: dict[str, dict[str, Json]] = {}
         self._reports: dict[str, Report] = {}
+        self._readings = Readings()
         self._keys: dict[str, str] = {}
 
     def put(self, kind: Kind, item: Json, *, by_name: bool = False) -> bool:
@@ -66,7 +68,8 @@ class Store:
         key = self._keys.get(uid) or self._key_of(kind, item)
         if key is None:
             return False
-        self._items[kind][uid] = trim(kind, item)
+        trimmed = trim(kind, item)
+        self._items[kind][uid] = trimmed
         self._keys[uid] = key
         if kind is not Kind.TRAINING_JOBS:
             self._children[kind].setdefault(key, set()).add(uid)
@@ -74,7 +77,8 @@ class Store:
             self._forget_accounted(key, item)
         if is_told(kind, item):
             self._echo.owe(kind, uid, version)
-        self._changed(key)
+        if known is None or not _looks_alike(known, trimmed):
+            self._changed(key)
         return True
 
     def remove(self, kind: Kind, item: Json) -> bool:
@@ -96,6 +100,7 @@ class Store:
         if kind is Kind.TRAINING_JOBS:
             self._reports.pop(key, None)
             self._last_states.pop(key, None)
+            self._readings.forget(key)
         else:
             children = self._children[kind].get(key, set())
             children.discard(uid)
@@ -166,6 +171,7 @@ class Store:
             job,
             self._of(Kind.JOBS, key),
             self.pods(key),
+            reading=self._readings.of(job),
             report=self._reports.get(key),
             refusal=refusal,
             live=live,
@@ -221,6 +227,16 @@ def ended_pods(status: Json) -> set[str]:
         for entry in status.get("attempts") or ()
         if "endTime" in entry and "podUid" in entry
     }
+
+
+def _looks_alike(known: Json, item: Json) -> bool:
+    """Whether two versions of an object differ in nothing that a decision looks at. The Job
+    controller and kubelets write much that does not: half of all events bring nothing new.
+    """
+    return {**known, "metadata": None} == {**item, "metadata": None} and {
+        **known["metadata"],
+        "resourceVersion": None,
+    } == {**item["metadata"], "resourceVersion": None}
 
 
 def version_of(item: Json) -> int:

@@ -14,9 +14,8 @@ from preftrain_trainer.publishing.claim import CLAIM, take_claim
 from preftrain_trainer.publishing.publish import MANIFEST, PlaceTaken
 from preftrain_trainer.stop import StopRequest
 from support.publication import results, send, visible
+from support.result_place import Revision
 from support.trainer_cases import run_spec, text_rows, write_model, write_rows
-
-from .conftest import Revision
 
 pytestmark = pytest.mark.integration
 

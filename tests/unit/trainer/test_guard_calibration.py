@@ -5,11 +5,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+
 from bench.trainer.guard_calibration.health import Answers, Health, answers_of, verdict_of
 from bench.trainer.guard_calibration.outcome import Outcome, append, read
 from bench.trainer.guard_calibration.plan import RATES, VARIANTS, PlannedRun, planned
 from bench.trainer.guard_calibration.table import Heard, replay, report, upper_bound
-
 from support.guard_series import FACTS, always, healthy, spoilt
 
 GOOD = Health(

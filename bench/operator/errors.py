@@ -1,0 +1,7 @@
+"""What the benchmark raises."""
+
+from __future__ import annotations
+
+
+class BenchError(Exception):
+    """A measurement that cannot be trusted or not be made; one sentence for people."""
