@@ -7,6 +7,9 @@ export PYTHONPATH := $(CURDIR)/dev
 # What is rebuilt when the lock changes, and nothing else.
 SETUP := .venv/.lock-in-force
 
+# Beside .venv, because only `make test-branches` needs it.
+COVERAGE := build/coverage
+
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,21 +26,30 @@ demo: $(SETUP) ## Cluster, operator, one real training job, its adapter, and wha
 demo-down: $(SETUP) ## End everything that `make demo` started
 	@$(PY) -m demo down
 
-.PHONY: test test-unit test-integration test-trainer test-resume test-faults test-faults-storage test-e2e
+.PHONY: test test-unit test-branches test-integration test-trainer test-resume test-faults test-faults-storage test-e2e \
+	test-schedules
 test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m cluster binaries --background controlplane kubectl helm versitygw
+	@$(MAKE) --no-print-directory test-branches
 	@$(PY) -m pytest -q -n 2 --dist loadgroup --every-number tests/unit tests/integration
 	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit
+test-branches: $(COVERAGE)/coverage ## Contract and trainer, with every branch of what only decides
+	@PYTHONPATH=$(COVERAGE) $(PY) -m coverage run -m pytest -q tests/unit/api tests/unit/trainer
+	@PYTHONPATH=$(COVERAGE) $(PY) -m coverage report
+$(COVERAGE)/coverage: $(SETUP)
+	@.venv/bin/uv pip install --quiet --target $(COVERAGE) coverage==7.17.4
 test-integration: $(SETUP) ## Against a real API server and a real S3 server
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model
 	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
-test-resume: $(SETUP) ## Kill and resume a trainer at every moment, as a table
-	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix
+test-resume: $(SETUP) ## Kill and resume a trainer at every moment (METHODS=DPO); rewrites a table in docs/
+	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.kill_matrix $(METHODS)
 test-faults-storage: $(SETUP) ## Every storage fault at every request; rewrites a table in docs/
 	@$(PY) -m pytest -q tests/faults
+test-schedules: $(SETUP) ## 20,000 random schedules of two operators; rewrites a table in docs/
+	@PYTHONPATH=operator:trainer-image:dev:tests $(PY) -m support.schedule
 test-e2e: $(SETUP) ## Both images on a real node: the demo's path, with assertions
 	@$(PY) -m pytest tests/e2e
 
@@ -81,3 +93,9 @@ BENCH ?= --limits raised shipped --counts 100 --open-loop 30
 bench-operator: $(SETUP) ## Time, requests and CPU of the operator beside plain Jobs, as tables
 	@$(PY) -m cluster binaries controlplane kubectl >/dev/null
 	@PYTHONPATH=.:dev $(PY) -m bench.operator $(BENCH)
+
+.PHONY: bench-trainer
+bench-trainer: $(SETUP) ## What telling costs a step, how soon a pod says what is wrong, how fast data are audited
+	@$(PY) bench/trainer/progress_cost.py
+	@$(PY) bench/trainer/early_failures.py
+	@$(PY) bench/trainer/audit_speed.py

@@ -76,9 +76,9 @@ class S3Options(WireModel):
     """How to talk to the S3 server of a place; AWS needs none of this."""
 
     endpoint: (
-        Annotated[str, StringConstraints(max_length=512, pattern=r"^https?://[!-~]+$")] | None
+        Annotated[str, StringConstraints(max_length=512, pattern=r"^https?://[!-?A-~]+$")] | None
     ) = None
-    """URL of the S3 server. Without it, AWS."""
+    """URL of the S3 server, without user and password. Without it, AWS."""
     region: Name | None = None
     """Region to sign requests for. Without it, us-east-1 for a server of your own."""
     addressing: Literal["Auto", "Path", "Virtual"] = "Auto"

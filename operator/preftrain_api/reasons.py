@@ -112,6 +112,26 @@ class Reason(StrEnum):
     )
     OOM_KILLED = "OOMKilled", "The node's memory limit was exceeded; raise compute.resources."
     KILLED = "Killed", "The process was killed; see the attempt's exit code."
+    END_UNSEEN = (
+        "EndUnseen",
+        "The pod ended and was removed while no operator looked, so its exit code is not known; "
+        "look into the logs that are collected elsewhere.",
+    )
+    NODE_LOST = (
+        "NodeLost",
+        "The pod's node does not answer, is gone or is being emptied; another attempt follows, "
+        "which is not counted, once Kubernetes has ended the pod.",
+    )
+    EVICTED = (
+        "Evicted",
+        "The node ended the pod because disk or memory ran short there, or because a volume "
+        "outgrew its limit; raise compute.cache.sizeLimit or the limits in compute.resources.",
+    )
+    POD_REJECTED = (
+        "PodRejected",
+        "The node refused the pod that was bound to it, for example because what it asks for was "
+        "taken meanwhile; another attempt follows.",
+    )
     BACKOFF_LIMIT_EXCEEDED = (
         "BackoffLimitExceeded",
         "All attempts that spec.maxRetries allows have failed; the message names the last failure.",
@@ -121,21 +141,45 @@ class Reason(StrEnum):
         "StartDeadlineExceeded",
         "No pod was running within spec.startDeadlineSeconds.",
     )
-    IMAGE_PULL_FAILED = "ImagePullFailed", "The node cannot pull the image that the message names."
-    UNSCHEDULABLE = "Unschedulable", "No node fits the pod; the message is the scheduler's."
+    IMAGE_PULL_FAILED = (
+        "ImagePullFailed",
+        "The node cannot pull the image that the message names; check that it exists, and "
+        "compute.imagePullSecrets.",
+    )
+    UNSCHEDULABLE = (
+        "Unschedulable",
+        "No node fits the pod, as the scheduler says in the message; free or add a node, or "
+        "correct compute.resources, nodeSelector, tolerations or affinity.",
+    )
     SECRET_MISSING = (
         "SecretMissing",
-        "A Secret that a place refers to is not there; create it, and the run goes on.",
+        "A Secret that a place refers to, or a key in it, is not there; create it, and the run "
+        "goes on.",
+    )
+    VOLUME_NOT_READY = (
+        "VolumeNotReady",
+        "A volume that the pod mounts is missing, not bound or not attached yet; the message "
+        "names the claims and Secrets concerned. Create what is missing, and the run goes on.",
     )
     CONTAINER_NOT_STARTED = (
         "ContainerNotStarted",
         "The node cannot start the container, for example because its image runs as root; the "
-        "message is the node's.",
+        "message is the node's. Correct compute.image or the policy.",
     )
-    QUOTA_EXCEEDED = "QuotaExceeded", "The namespace's quota does not allow the pod."
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        "The namespace's quota does not allow the Job or its pod; raise it or delete what uses "
+        "it up, and the run goes on.",
+    )
+    SERVICE_ACCOUNT_MISSING = (
+        "ServiceAccountMissing",
+        "compute.serviceAccountName is not there, so no pod can be made; create it, and the run "
+        "goes on.",
+    )
     ADMISSION_REJECTED = (
         "AdmissionRejected",
-        "A quota or an admission policy refused the Job or its pod; see the message.",
+        "An admission policy refused the Job or its pod; correct what the message names, and the "
+        "run goes on.",
     )
     NAME_TAKEN = (
         "NameTaken",

@@ -106,6 +106,9 @@ class AuditReport(DataReport):
     """The limits in force, defaults filled in."""
     dropped: dict[Name, Count] = Field(default_factory=dict)
     """Rows left out, by reason."""
+    filtered: Annotated[dict[Name, Count], Field(max_length=32)] = Field(default_factory=dict)
+    """Rows left out by each rule of dataset.filters; a row that several apply to counts for the
+    first of them."""
     checks: Annotated[tuple[CheckResult, ...], Field(max_length=64)] = ()
     """Every check, the worst first."""
     lengths: Annotated[tuple[Lengths, ...], Field(max_length=8)] = ()

@@ -66,6 +66,10 @@ class ProgressStatus(StatusModel):
     """Share of the steps that are done."""
     eta_seconds: Annotated[float, Field(ge=0)] | None = None
     """Estimated seconds of training left."""
+    pod_uid: Name | None = None
+    """UID of the pod that told it."""
+    time: datetime | None = None
+    """When it was told."""
 
 
 class Display(StatusModel):
@@ -109,13 +113,16 @@ class AttemptStatus(StatusModel):
     start_time: datetime | None = None
     """When it started."""
     end_time: datetime | None = None
-    """When the attempt ended."""
+    """When the attempt ended; where nobody saw its end, when it is last known to have been at
+    work."""
     reason: Name | None = None
     """Reason of the latest state."""
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     """Exit code of the trainer; see the reference page."""
     message: Text | None = None
-    """Last words of the trainer."""
+    """Last words of the trainer, or what Kubernetes says of the end."""
+    log_tail: Text | None = None
+    """The end of the log, where the trainer died without a word of its own."""
     start_step: Count | None = None
     """Step from which the attempt went on."""
     end_step: Count | None = None

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import boto3
@@ -163,12 +162,10 @@ def test_s3_keeps_an_object_and_honours_conditions(bucket: Bucket) -> None:
         aws_secret_access_key=bucket.secret_key,
         region_name="us-east-1",
     )
-    began = time.monotonic()
     client.put_object(Bucket=bucket.name, Key="a/b.json", Body=b"{}", IfNoneMatch="*")
     assert (bucket.folder / "a" / "b.json").read_bytes() == b"{}"
     with pytest.raises(ClientError) as refused:
         client.put_object(Bucket=bucket.name, Key="a/b.json", Body=b"[]", IfNoneMatch="*")
     assert refused.value.response["Error"]["Code"] == "PreconditionFailed"
     assert client.get_object(Bucket=bucket.name, Key="a/b.json")["Body"].read() == b"{}"
-    assert time.monotonic() - began < 30
     client.close()

@@ -77,7 +77,7 @@ OPERATORS = {
     "preferencetrainingjobs.preftrain.dev/status": {"patch"},
     "jobs.batch": {"get", "list", "watch", "create", "patch", "delete"},
     "pods": {"get", "list", "watch"},
-    "events": {"create"},
+    "events": {"create", "list"},
 }
 
 

@@ -7,6 +7,7 @@ does is tested against one.
 from __future__ import annotations
 
 import itertools
+import marshal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -69,14 +70,16 @@ class FakeApi:
         return [_copy(item) for (found, _, _), item in self._items.items() if found is kind]
 
     async def pages(
-        self, kind: Kind, namespace: str | None, *, labels: str = ""
+        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> AsyncIterator[Page]:
-        """See `KubePort`; one page, equality and existence selectors."""
+        """See `KubePort`; one page, equality and existence of labels, equality of fields."""
         self.reads.append(("list", kind, ""))
         found = [
             item
             for item in self.items(kind)
-            if namespace in (None, item["metadata"]["namespace"]) and _selected(item, labels)
+            if namespace in (None, item["metadata"]["namespace"])
+            and _selected(item, labels)
+            and all(_field(item, term) for term in filter(None, fields.split(",")))
         ]
         yield Page(tuple(found), str(self._version))
 
@@ -162,10 +165,8 @@ class FakeApi:
 
 
 def _copy(value: Any) -> Any:
-    """A copy of JSON data; several times as fast as the general one, and most of the work here."""
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value
+    """A copy of plain data. Most of the work here is copying, and this is the fastest way."""
+    return marshal.loads(marshal.dumps(value))  # noqa: S302  # written just now
 
 
 def _merged(old: Any, patch: Any) -> Any:
@@ -179,6 +180,14 @@ def _merged(old: Any, patch: Any) -> Any:
         else:
             merged[key] = _merged(merged.get(key), value)
     return merged
+
+
+def _field(item: Json, term: str) -> bool:
+    path, _, wanted = term.partition("=")
+    found: Any = item
+    for part in path.split("."):
+        found = found.get(part, {})
+    return bool(found == wanted)
 
 
 def _selected(item: Json, selector: str) -> bool:

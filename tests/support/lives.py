@@ -192,7 +192,7 @@ def with_suspension(life: Life) -> None:
     life.jobs.wait("run", "Running", reason="Training")
     life.jobs.patch("run", {"suspend": True})
     life.kubelet.wait(pod, is_asked_to_end, "the pod is asked to end")
-    # Of a pod that ends and goes while no operator looks, nothing could be told.
+    # So that the number of writes is known: an end that is seen late needs no write of its own.
     life.settle()
     life.kubelet.end(pod, 75, {"stage": "Train", "step": 4})
     eventually(
@@ -201,6 +201,23 @@ def with_suspension(life: Life) -> None:
     life.kubelet.remove(pod)
     life.jobs.wait("run", "Suspended")
     life.settle()
+    life.jobs.patch("run", {"suspend": False})
+    pod = life.kubelet.run(life.kubelet.pending("train", job="run-r1-2"))
+    life.jobs.wait("run", "Running", reason="Training")
+    life.kubelet.end(pod, 0, TRAINED)
+    life.jobs.wait("run", "Succeeded")
+
+
+def with_sudden_suspension(life: Life) -> None:
+    """As above, but the pod ends and is gone at once, whether or not an operator looks."""
+    life.jobs.create("run", make_spec(dataset=SKIP, maxRetries=0))
+    pod = life.kubelet.run(life.kubelet.pending("train"))
+    life.jobs.wait("run", "Running", reason="Training")
+    life.jobs.patch("run", {"suspend": True})
+    life.kubelet.wait(pod, is_asked_to_end, "the pod is asked to end")
+    life.kubelet.end(pod, 75, {"stage": "Train", "step": 4})
+    life.kubelet.remove(pod)
+    life.jobs.wait("run", "Suspended")
     life.jobs.patch("run", {"suspend": False})
     pod = life.kubelet.run(life.kubelet.pending("train", job="run-r1-2"))
     life.jobs.wait("run", "Running", reason="Training")

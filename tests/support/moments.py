@@ -8,27 +8,58 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+
+from preftrain_api.exit_codes import ExitCode
 
 Matches = Callable[..., bool]
 
 
-def install(moment: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a trainer is struck, and with what."""
+
+    signal: str
+    """Its name without SIG."""
+    at: str
+    """A name in `PLACES`, or one of those that `install` tells of."""
+    count: int = 1
+    """The how-manieth time the place is reached; for `time` the step after which."""
+    seconds: float = 0.0
+    """For `time`: how long after that step."""
+
+    def __str__(self) -> str:
+        if self.at == "time":
+            return f"SIG{self.signal} {self.seconds:.2f} s after step {self.count}"
+        return f"SIG{self.signal} {self.at} ({self.count})"
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the struck attempt has to end; None where it depends on chance."""
+        if self.at == "time":
+            return None
+        if self.signal == "KILL":
+            return -signal.SIGKILL
+        # What little is left to do then is done.
+        return ExitCode.DONE if self.at in ("exporting", "publishing") else ExitCode.PREEMPTED
+
+
+def install(moment: Moment) -> None:
     """Make this process strike itself at `moment`.
 
-    Keys: `signal` (its name without SIG), `at` (a name in `PLACES`), `count` (from 1). At `time`
-    the signal comes `seconds` after training has begun, wherever the trainer is then. At
+    At `time` the signal comes some seconds after a step, wherever the trainer is then. At
     `adapter` none comes: the training library loads no adapter when it resumes.
     """
-    if moment["at"] == "adapter":
+    if moment.at == "adapter":
         _lose_the_adapter()
         return
-    if moment["at"] == "time":
-        _after_seconds(moment["seconds"], signal.Signals[f"SIG{moment['signal']}"])
+    number = signal.Signals[f"SIG{moment.signal}"]
+    if moment.at == "time":
+        _after_seconds(moment.count, moment.seconds, number)
         return
-    number = signal.Signals[f"SIG{moment['signal']}"]
-    remaining = moment.get("count", 1)
+    remaining = moment.count
 
     def strike() -> None:
         nonlocal remaining
@@ -36,7 +67,7 @@ def install(moment: dict[str, Any]) -> None:
         if remaining == 0:
             os.kill(os.getpid(), number)
 
-    PLACES[moment["at"]](strike)
+    PLACES[moment.at](strike)
 
 
 def _wrap(owner: Any, name: str, strike: Callable[[], None], when: Matches, *, after: bool) -> None:
@@ -53,6 +84,13 @@ def _wrap(owner: Any, name: str, strike: Callable[[], None], when: Matches, *, a
         return result
 
     setattr(owner, name, wrapped)
+
+
+def _preparing(strike: Callable[[], None]) -> None:
+    """Nothing is read yet."""
+    from preftrain_trainer.progress.board import ProgressBoard
+
+    _wrap(ProgressBoard, "phase", strike, lambda _, name: name == "PreparingData", after=True)
 
 
 def _loading(strike: Callable[[], None]) -> None:
@@ -128,9 +166,9 @@ def _evaluating(strike: Callable[[], None]) -> None:
 
 
 def _exporting(strike: Callable[[], None]) -> None:
-    from preftrain_trainer.publishing import export
+    from preftrain_trainer import conclusion
 
-    _wrap(export, "export_adapter", strike, lambda *_: True, after=True)
+    _wrap(conclusion, "export_adapter", strike, lambda *_: True, after=True)
 
 
 def _publishing(strike: Callable[[], None]) -> None:
@@ -142,16 +180,19 @@ def _publishing(strike: Callable[[], None]) -> None:
     )
 
 
-def _after_seconds(seconds: float, number: signal.Signals) -> None:
+def _after_seconds(step: int, seconds: float, number: signal.Signals) -> None:
     from preftrain_trainer.progress.board import ProgressBoard
 
     timer = threading.Timer(seconds, os.kill, (os.getpid(), number))
     timer.daemon = True
-    _wrap(ProgressBoard, "phase", timer.start, _begins_training, after=True)
+    if step:
+        _wrap(ProgressBoard, "step", timer.start, lambda _, done: done.step == step, after=True)
+    else:
+        _wrap(ProgressBoard, "phase", timer.start, _begins_training, after=True)
 
 
 def _begins_training(board: Any, name: str) -> bool:
-    return name == "Training" and board.snapshot().step == board.start_step
+    return name == "Training" and board.snapshot().step == 0
 
 
 def _lose_the_adapter() -> None:
@@ -161,6 +202,7 @@ def _lose_the_adapter() -> None:
 
 
 PLACES: dict[str, Callable[[Callable[[], None]], None]] = {
+    "preparing": _preparing,
     "loading": _loading,
     "accumulating": _accumulating,
     "stepped": _stepped,

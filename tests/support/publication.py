@@ -34,20 +34,11 @@ def results(folder: Path, model: bytes = b"tensors" * 1000, note: str = "step 1"
     return {"report": report, "adapter": adapter}
 
 
-def send(
-    store: ObjectStore,
-    claim: Claim,
-    run: RunSpec,
-    folders: Folders,
-    *,
-    spec_hash: str = HASH,
-    fencing: Fencing = "ConditionalWrites",
-    withheld: bool = False,
-    stop: StopRequest | None = None,
-    before_manifest: Callable[[], None] = lambda: None,
-) -> Artifact:
-    """Publish under a claim that is held already."""
-    evidence = Evidence(
+def evidence_of(
+    run: RunSpec, *, pod: str = "pod-1", spec_hash: str = HASH, withheld: bool = False
+) -> Evidence:
+    """What is known of a run of one step when it has ended."""
+    return Evidence(
         run=run,
         pins=Pins(model_commit="c", data_digest=HASH),
         spec_hash=spec_hash,
@@ -63,11 +54,25 @@ def send(
         gates=(),
         withheld=withheld,
         adapter_step=1,
-        attempts=(
-            AttemptRecord(number=1, pod_uid=claim.holder, start_step=0, end_step=1, seconds=1.0),
-        ),
+        attempts=(AttemptRecord(number=1, pod_uid=pod, start_step=0, end_step=1, seconds=1.0),),
         gpu_seconds=0.0,
     )
+
+
+def send(
+    store: ObjectStore,
+    claim: Claim,
+    run: RunSpec,
+    folders: Folders,
+    *,
+    spec_hash: str = HASH,
+    fencing: Fencing = "ConditionalWrites",
+    withheld: bool = False,
+    stop: StopRequest | None = None,
+    before_manifest: Callable[[], None] = lambda: None,
+) -> Artifact:
+    """Publish under a claim that is held already."""
+    evidence = evidence_of(run, pod=claim.holder, spec_hash=spec_hash, withheld=withheld)
 
     def describe(files: tuple[ManifestFile, ...]) -> Manifest:
         before_manifest()

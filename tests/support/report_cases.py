@@ -127,9 +127,9 @@ def run_report(**changes: Any) -> RunReport:
         evaluations=tuple(
             {
                 "step": step,
-                "loss": 0.69 - 0.16 * (1 - math.exp(-step / 90)),
-                "rewardMargin": 0.75 * (1 - math.exp(-step / 120)),
-                "rewardAccuracy": 0.5 + 0.22 * (1 - math.exp(-step / 50)),
+                "loss": _towards(0.693, 0.541, step),
+                "rewardMargin": _towards(0.0, 0.641, step),
+                "rewardAccuracy": _towards(0.5, 0.6957, step),
             }
             for step in (60, 120, 180, STEPS)
         ),
@@ -187,6 +187,12 @@ SAMPLES = (
         adapter=Answer(text="No, thank you.", tokens=5, ending="EndMark"),
     ),
 )
+
+
+def _towards(start: float, end: float, step: int) -> float:
+    """A figure that is `end` at the last step, as the evaluation at the end of a run is."""
+    share = (1 - math.exp(-step / 90)) / (1 - math.exp(-STEPS / 90))
+    return start + share * (end - start)
 
 
 def _step(step: int, steps: int, chance: random.Random) -> dict[str, Any]:

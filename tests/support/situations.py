@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from preftrain_operator.core.decide import decide
+from preftrain_operator.core.notices import Notice
 from preftrain_operator.core.observed import Observed, Refusal, Report, observe
 from preftrain_operator.core.plan import Plan
 from preftrain_operator.core.situation import Installation, Situation
@@ -169,10 +171,14 @@ def plan_for(
     seconds: float = 0,
     report: Report | None = None,
     refusal: Refusal | None = None,
+    notices: tuple[Notice, ...] = (),
 ) -> Plan:
-    """What the whole chain decides."""
+    """What the whole chain decides; Events are `notices`, when it asks for them."""
     observed = look(job, *children, pods=pods, live=live, report=report, refusal=refusal)
-    return decide(situate(observed, seconds))
+    plan = decide(situate(observed, seconds))
+    if plan.ask_about is not None:
+        plan = decide(situate(replace(observed, notices=notices), seconds))
+    return plan
 
 
 def after(job: Json, plan: Plan) -> Json:

@@ -4,8 +4,8 @@ Each scene takes and returns plain JSON data. Nothing is asserted here.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +13,8 @@ from typing import Any
 
 from preftrain_api.report import DataReport
 from preftrain_api.spec import GuardRule
-from preftrain_trainer.data.pairs import (
-    Example,
-    LabelledAnswer,
-    Message,
-    PreferencePair,
-    PreparedData,
-    as_pairs,
-)
+from preftrain_trainer.checkpoint.state import EVALUATIONS
+from preftrain_trainer.data.pairs import Example, PreparedData, as_pairs
 from preftrain_trainer.errors import TrainerError
 from preftrain_trainer.fit.device import Device
 from preftrain_trainer.fit.layout import Fit, fit
@@ -30,46 +24,19 @@ from preftrain_trainer.model.loading import LoadedModel, load_model
 from preftrain_trainer.places.model_source import FetchedModel
 from preftrain_trainer.progress.board import ProgressBoard
 from preftrain_trainer.progress.records import StepRecord
+from preftrain_trainer.report.series import read_lines
 from preftrain_trainer.stop import StopRequest
+from support.export_scenes import export_and_merge, spoil_weights
+from support.export_scenes import merging_in_4_bits as merging_in_4_bits
 from support.guard_series import FACTS, evaluation, healthy
+from support.likelihoods_by_hand import likelihoods_by_hand
+from support.made_examples import made_answers, made_pairs
 from support.parity_ours import parity as parity
 from support.specs import resolved_spec
 from support.taught_model import teach
 from support.tiny_model import CHATML, make_tiny_model
 
-IDS = list(range(5, 25))
-"""Token ids on which logits are compared."""
 CPU = Device("CPU", "test", bf16=False)
-
-
-def made_answers(count: int) -> list[LabelledAnswer]:
-    """The same answers with a label each, three good ones to a bad one."""
-    pairs = made_pairs(count)
-    return [
-        LabelledAnswer(pair.row, pair.prompt, pair.chosen, desirable=True)
-        if pair.row % 4
-        else LabelledAnswer(pair.row, pair.prompt, pair.rejected, desirable=False)
-        for pair in pairs
-    ]
-
-
-def made_pairs(count: int, *, conversational: bool = False) -> list[PreferencePair]:
-    """Pairs whose chosen answers are short and whose rejected ones ramble."""
-    texts = [
-        (f"What is {n} plus {n}?", f"It is {2 * n}.", f"Well, to be honest, I think it is {n}.")
-        for n in range(1, count + 1)
-    ]
-    if not conversational:
-        return [PreferencePair(row, *text) for row, text in enumerate(texts, 1)]
-    return [
-        PreferencePair(
-            row,
-            (_turn("system", "Please be short."), _turn("user", prompt)),
-            (_turn("assistant", chosen),),
-            (_turn("assistant", rejected),),
-        )
-        for row, (prompt, chosen, rejected) in enumerate(texts, 1)
-    ]
 
 
 def training(
@@ -134,12 +101,12 @@ def training(
         layout = fit(spec, rows, CPU)
         model = load_model(source, spec, layout)
         answer["start_hash"] = adapter_hash(model)
-        _spoil(model, spoil)
+        spoil_weights(model, spoil)
         scene.play(model, data, spec, layout, root, answer)
         if by_hand:
-            answer["by_hand"] = _likelihoods_by_hand(model, as_pairs(data.held_out))
+            answer["by_hand"] = likelihoods_by_hand(model, as_pairs(data.held_out))
         if export:
-            answer["export"] = _export(model, source, data, layout, root)
+            answer["export"] = export_and_merge(model, source, data, layout, root)
         if samples:
             answer["samples"] = _samples(model, data, spec, layout, samples)
     except TrainerError as error:
@@ -176,19 +143,11 @@ class _Scene:
         answer: dict[str, Any],
     ) -> None:
         # Here and not above: these import nothing heavy themselves, but belong to the run.
-        from preftrain_trainer.evaluation.evaluate import evaluate
+        from preftrain_trainer.evaluation.judge import Judge
         from preftrain_trainer.training.train import train
 
-        margins: list[Any] = []
-        evaluated_at: list[int] = []
-
-        def judge(step: int) -> Any:
-            margins.clear()
-            evaluated_at.append(step)
-            return evaluate(
-                model, data, spec, layout, board=self.board, stop=self.stop, margins=margins.extend
-            )
-
+        log = root / EVALUATIONS
+        judge = Judge(model, data, spec, layout, self.board, self.stop, log)
         trained = train(
             model,
             data,
@@ -201,11 +160,11 @@ class _Scene:
         )
         evaluation = trained.evaluation or judge(trained.adapter_step)
         answer |= {
-            "margins": [asdict(margin) for margin in margins],
+            "margins": [asdict(margin) for margin in judge.margins],
             "steps": trained.steps,
-            "evaluated_at": evaluated_at,
+            "evaluated_at": [line["step"] for line in read_lines(log)],
             "rendering": trained.rendering,
-            "findings": [finding.plain() for finding in trained.findings],
+            "findings": [finding.plain() for finding in self.board.snapshot().findings],
             "evaluation": evaluation and evaluation.plain(),
             "adapters": sorted(model.network.peft_config),
             "dtypes": sorted(
@@ -284,125 +243,6 @@ def out_of_memory() -> dict[str, Any]:
         return {"code": int(error.exit_code), "message": str(error)}
 
 
-def _spoil(model: LoadedModel, how: str | None) -> None:
-    import torch
-
-    with torch.no_grad():
-        for name, value in model.network.named_parameters():
-            if how == "adapter" and "lora_B" in name:
-                value.fill_(0.05)
-            if how == "weights" and name.endswith("model.norm.weight"):
-                value[0] = float("nan")
-
-
-def _likelihoods_by_hand(
-    model: LoadedModel, pairs: Sequence[PreferencePair]
-) -> list[dict[str, float]]:
-    """Sums of log-probabilities from plain logits in 64 bits, a sequence at a time."""
-    with model.network.disable_adapter():
-        reference = [_pair_by_hand(model, pair) for pair in pairs]
-    policy = [_pair_by_hand(model, pair) for pair in pairs]
-    return [
-        {
-            "chosen": ours[0].answer,
-            "rejected": ours[1].answer,
-            "ref_chosen": theirs[0].answer,
-            "ref_rejected": theirs[1].answer,
-            "chosen_tokens": ours[0].answer_tokens,
-            "rejected_tokens": ours[1].answer_tokens,
-            "prompt": ours[0].prompt,
-            "prompt_tokens": ours[0].prompt_tokens,
-        }
-        for ours, theirs in zip(policy, reference, strict=True)
-    ]
-
-
-@dataclass(frozen=True)
-class _ByHand:
-    answer: float
-    answer_tokens: int
-    prompt: float
-    prompt_tokens: int
-
-
-def _pair_by_hand(model: LoadedModel, pair: PreferencePair) -> tuple[_ByHand, _ByHand]:
-    prompt = f"<|im_start|>user\n{pair.prompt}<|im_end|>\n<|im_start|>assistant\n"
-    return (
-        _answer_by_hand(model, prompt, f"{pair.chosen}<|im_end|>\n"),
-        _answer_by_hand(model, prompt, f"{pair.rejected}<|im_end|>\n"),
-    )
-
-
-def _answer_by_hand(model: LoadedModel, prompt: str, answer: str) -> _ByHand:
-    import torch
-
-    encode: Callable[..., Any] = model.tokenizer
-    start = len(encode(prompt, add_special_tokens=False)["input_ids"])
-    ids = encode(prompt + answer, add_special_tokens=False)["input_ids"]
-    model.network.eval()
-    with torch.no_grad():
-        logits = model.network(input_ids=torch.tensor([ids])).logits[0].double()
-    table = torch.log_softmax(logits, dim=-1)
-    scores = [float(table[at - 1, ids[at]]) for at in range(1, len(ids))]
-    return _ByHand(sum(scores[start - 1 :]), len(ids) - start, sum(scores[: start - 1]), start - 1)
-
-
-def merging_in_4_bits(folder: str) -> dict[str, Any]:
-    """Merge an adapter with large weights into a base in 4 bits, as a GPU would hold it."""
-    root = Path(folder)
-    source = FetchedModel(make_tiny_model(root / "model"), f"file://{root}/model", "sha256:tiny")
-    layout = fit(resolved_spec(), 8, CPU)
-    model = load_model(source, resolved_spec(model={"quantization": "NF4"}), layout)
-    _spoil(model, "adapter")
-    pairs = made_pairs(4)
-    report = DataReport(rows=4, train_rows=0, eval_rows=4)
-    data = PreparedData([], pairs, False, f"sha256:{'0' * 64}", report)
-    quantized = {type(value).__name__ for value in model.network.parameters()}
-    answer = _merge(model, source, data, layout, root)
-    full = load_model(source, resolved_spec(), layout)
-    _spoil(full, "adapter")
-    logits, on_full = _plain_logits(model), _plain_logits(full)
-    return answer | {
-        "parameters": sorted(quantized),
-        "on_full_weights": float((logits - on_full).abs().max() / logits.std()),
-    }
-
-
-def _export(
-    model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
-) -> dict[str, Any]:
-    from preftrain_trainer.publishing.export import export_adapter
-
-    folder = root / "adapter"
-    export_adapter(model, folder, source)
-    return {
-        "ids": IDS,
-        "logits": _plain_logits(model).tolist(),
-        "files": sorted(p.name for p in folder.iterdir()),
-        "merged": _merge(model, source, data, layout, root),
-    }
-
-
-def _plain_logits(model: LoadedModel) -> Any:
-    import torch
-
-    model.network.eval()
-    with torch.no_grad():
-        return model.network(input_ids=torch.tensor([IDS])).logits[0]
-
-
-def _merge(
-    model: LoadedModel, source: FetchedModel, data: PreparedData, layout: Fit, root: Path
-) -> dict[str, Any]:
-    from preftrain_trainer.publishing.fidelity import check_merged
-    from preftrain_trainer.publishing.merging import write_merged
-
-    folder = root / "merged"
-    retained = write_merged(model, folder, source, layout.precision, shard_bytes=100_000)
-    checked = check_merged(model, folder, data, layout, retained=retained, work=root / "comparison")
-    return {"check": checked.plain(), "files": sorted(p.name for p in folder.iterdir())}
-
-
 def _samples(
     model: LoadedModel, data: PreparedData, spec: Any, layout: Fit, how: str
 ) -> list[dict[str, Any]]:
@@ -417,7 +257,3 @@ def _samples(
     assert model.network.training
     assert model.tokenizer.padding_side == side
     return [asdict(sample) for sample in found]
-
-
-def _turn(role: str, content: str) -> Message:
-    return {"role": role, "content": content}

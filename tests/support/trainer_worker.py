@@ -1,37 +1,21 @@
 """A process that trains tiny models for tests: Unsloth is imported once and never by pytest.
 
-The parent sends a case a line as JSON and gets an answer a line; what libraries print goes to
-stderr. Cases are the functions of `support.trainer_scenes`.
+Cases are the functions of `support.trainer_scenes`.
 """
 
-import json
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-THREADS = "1"
-"""The models are so small that a second thread only waits."""
+from support.dialogue import Dialogue, answer_questions
 
 
 class TrainerWorker:
     """The parent's end."""
 
     def __init__(self, cache: Path, log: Path) -> None:
-        self._log = log.open("w")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "support.trainer_worker", str(cache)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            env={
-                **os.environ,
-                "OMP_NUM_THREADS": THREADS,
-                "PYTHONPATH": os.pathsep.join(sys.path),
-            },
-        )
+        self._dialogue = Dialogue("support.trainer_worker", str(cache), log=log)
 
     def play(self, scene: str, **arguments: Any) -> Any:
         """Run one scene in the process and return what it returned.
@@ -39,40 +23,22 @@ class TrainerWorker:
         Raises:
             AssertionError: the process died; its output is in the log.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"scene": scene, "arguments": arguments}) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        assert answer, f"the trainer process died; see {self._log.name}"
-        return json.loads(answer)
+        return self._dialogue.ask({"scene": scene, "arguments": arguments})
 
     def close(self) -> None:
         """End the process."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(timeout=60)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._log.close()
+        self._dialogue.close()
 
 
-def main() -> None:
-    """Play scenes until the parent closes the pipe."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+def _load() -> Callable[[Any], Any]:
     from preftrain_trainer.fit.device import Device
     from preftrain_trainer.model.loading import prepare_environment
 
     prepare_environment(Device("CPU", "test", bf16=False), Path(sys.argv[1]))
     from support import trainer_scenes
 
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = getattr(trainer_scenes, request["scene"])(**request["arguments"])
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    return lambda asked: getattr(trainer_scenes, asked["scene"])(**asked["arguments"])
 
 
 if __name__ == "__main__":
-    main()
+    answer_questions(_load)

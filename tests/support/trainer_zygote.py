@@ -1,40 +1,26 @@
 """A process that has the training libraries loaded and forks a real trainer whenever asked.
 
 Importing them takes half a minute, a fork none of it, so a test can afford to kill trainers by
-the dozen. The parent sends a request a line as JSON and gets a number a line back. A forked
-trainer runs the command line as a pod does, with files, signals and exit codes of its own.
+the dozen. A forked trainer runs the command line as a pod does, with files, signals and exit codes
+of its own.
 """
 
-import json
 import logging
 import os
 import signal
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-THREADS = "1"
-"""A fork inherits no threads, so the libraries must not have started any."""
+from support.dialogue import Dialogue, answer_questions
 
 
 class TrainerZygote:
     """The parent's end."""
 
     def __init__(self, cache: Path, log: Path) -> None:
-        self._log = log.open("w")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "support.trainer_zygote", str(cache)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            env={
-                **os.environ,
-                "OMP_NUM_THREADS": THREADS,
-                "PYTHONPATH": os.pathsep.join(sys.path),
-            },
-        )
+        self._dialogue = Dialogue("support.trainer_zygote", str(cache), log=log)
 
     def start(
         self,
@@ -50,7 +36,7 @@ class TrainerZygote:
             arguments: of the command line.
             env: what is added to the environment.
             log: takes what it prints.
-            moment: when it is to strike itself, for `support.moments`.
+            moment: when it is to strike itself: the fields of a `support.moments.Moment`.
         """
         return self._ask({"arguments": arguments, "env": env, "log": str(log), "moment": moment})
 
@@ -60,48 +46,20 @@ class TrainerZygote:
 
     def close(self) -> None:
         """End the process."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(timeout=60)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._log.close()
+        self._dialogue.close()
 
     def _ask(self, request: dict[str, Any]) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        assert answer, f"the zygote died; see {self._log.name}"
-        return int(answer)
+        return int(self._dialogue.ask(request))
 
 
-def main() -> None:
-    """Fork until the parent closes the pipe."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    _load(Path(sys.argv[1]))
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "wait" in request:
-            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
-        else:
-            answer = os.fork()
-            if answer == 0:
-                os._exit(_play(request))
-        answers.write(f"{answer}\n")
-        answers.flush()
-
-
-def _load(cache: Path) -> None:
+def _load() -> Callable[[dict[str, Any]], int]:
     from preftrain_trainer.fit.device import Device
     from preftrain_trainer.fit.layout import fit
     from preftrain_trainer.model import loading
     from support.specs import resolved_spec
 
     device = Device("CPU", "test", bf16=False)
-    loading.prepare_environment(device, cache)
+    loading.prepare_environment(device, Path(sys.argv[1]))
     loading._import_unsloth(fit(resolved_spec(), 8, device))
     from trl import DPOTrainer, KTOTrainer  # noqa: F401
 
@@ -111,6 +69,17 @@ def _load(cache: Path) -> None:
 
     threads = len(list(Path("/proc/self/task").iterdir()))
     sys.stderr.write(f"the zygote is ready, with {threads} threads\n")
+    return _answer
+
+
+def _answer(request: dict[str, Any]) -> int:
+    """The process id of a trainer that was forked, or how one that is waited for has ended."""
+    if "wait" in request:
+        return os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+    pid = os.fork()
+    if pid == 0:
+        os._exit(_play(request))
+    return pid
 
 
 def _play(request: dict[str, Any]) -> int:
@@ -124,10 +93,10 @@ def _play(request: dict[str, Any]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     from preftrain_trainer.__main__ import main as command_line
-    from support.moments import install
+    from support.moments import Moment, install
 
     if request["moment"] is not None:
-        install(request["moment"])
+        install(Moment(**request["moment"]))
     code = command_line(request["arguments"])
     sys.stdout.flush()
     sys.stderr.flush()
@@ -135,4 +104,4 @@ def _play(request: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    answer_questions(_load)

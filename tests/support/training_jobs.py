@@ -76,9 +76,9 @@ class TrainingJobs:
         """Change anything of a job, as somebody with all rights."""
         return self.api.call("PATCH", f"{self._path()}/{name}{subresource}", change)
 
-    def edit_child(self, name: str, change: Json) -> Json:
+    def edit_child(self, name: str, change: Json, *, subresource: str = "") -> Json:
         """Change anything of a child Job, as somebody with all rights."""
-        return self.api.call("PATCH", f"{self._jobs_path()}/{name}", change)
+        return self.api.call("PATCH", f"{self._jobs_path()}/{name}{subresource}", change)
 
     def get(self, name: str) -> Json:
         """The job as stored."""

@@ -16,17 +16,9 @@ from safetensors.numpy import load_file
 
 from preftrain_api.exit_codes import ExitCode
 from preftrain_trainer.checkpoint.local import tensors_sha256
-from support.kill_matrix import (
-    CHOSEN,
-    METHODS,
-    STEPS,
-    Moment,
-    Outcome,
-    Pod,
-    make_inputs,
-    play,
-    problems,
-)
+from support.kill_matrix import CHOSEN, problems
+from support.moments import Moment
+from support.struck_runs import METHODS, STEPS, Outcome, Pod, make_inputs, play
 from support.trainer_cases import job
 from support.trainer_zygote import TrainerZygote
 from support.waiting import eventually
@@ -112,6 +104,17 @@ def test_a_request_during_publishing_waits_for_its_end(stage: Stage) -> None:
     assert pod.published()[0] == stage.whole("DPO").adapter
 
 
+def test_a_request_while_references_are_computed_ends_with_75(stage: Stage) -> None:
+    """The pass goes over all examples and takes a while; nothing is trained by then."""
+    members = {"training": {"precomputeReference": True}}
+    pod = stage.pod()
+    assert pod.run(members, Moment("TERM", "evaluating", 2)) == ExitCode.PREEMPTED
+    assert pod.run(members) == ExitCode.DONE
+
+    assert (pod.result(1).step, pod.result(1).total_steps) == (0, STEPS)
+    assert pod.published()[1]["steps"] == STEPS
+
+
 def test_a_run_that_stopped_early_stays_ended(stage: Stage) -> None:
     """Patience survives a resume, and a finished training is not gone on with."""
     whole = play(stage.pod(), PATIENCE)
@@ -132,7 +135,7 @@ def test_the_best_evaluated_adapter_is_published(stage: Stage) -> None:
     assert pod.run(HARMFUL, Moment("TERM", "logged", 3)) == ExitCode.PREEMPTED
     assert pod.run(HARMFUL) == ExitCode.DONE
 
-    _, _, manifest = pod.published()
+    _, manifest = pod.published()
     assert (manifest["steps"], manifest["adapterStep"]) == (STEPS, 2)
     (finding,) = (f for f in manifest["findings"] if f["name"] == "BestAdapter")
     assert "the adapter of step 2 is the result" in finding["message"]

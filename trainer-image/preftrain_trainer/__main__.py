@@ -16,12 +16,14 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from preftrain_api.exit_codes import ExitCode
-from preftrain_trainer.commands import advise, audit, pod, workstation
-from preftrain_trainer.commands.command import Command
 from preftrain_trainer.errors import Preempted, TrainerError
 from preftrain_trainer.stop import MESSAGE, StopNow, StopRequest
+
+if TYPE_CHECKING:
+    from preftrain_trainer.commands.command import Command
 
 _log = logging.getLogger("preftrain")
 
@@ -42,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for library in ("httpx", "botocore"):  # a line a request or a client helps nobody
             logging.getLogger(library).setLevel(logging.WARNING)
         command = arguments.command(arguments, stop, started)
-        return command.run()
+        code = command.run()
+        stop.settle()
+        return code
     except (Exception, StopNow) as error:  # noqa: BLE001 - the outermost place
         stop.settle()
         code, sentence = _explain(error)
@@ -61,11 +65,16 @@ def _explain(error: Exception | StopNow) -> tuple[int, str]:
         _log.error("unexpected error", exc_info=error)
         code = ExitCode.INTERNAL
         sentence = f"unexpected {type(error).__name__}: {error}; the log holds the traceback"
+    # Names and values of others may hold what no JSON can.
+    sentence = sentence.encode(errors="backslashreplace").decode()
     print(f"preftrain: {sentence}", file=sys.stderr)
     return code, sentence
 
 
 def _parser() -> argparse.ArgumentParser:
+    # Half a second of imports, during which a pod can be asked to end already.
+    from preftrain_trainer.commands import advise, audit, pod, workstation
+
     parser = argparse.ArgumentParser(
         prog="preftrain", description="Align a language model with preference data."
     )

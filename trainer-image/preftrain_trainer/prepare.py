@@ -37,6 +37,7 @@ from preftrain_trainer.places.opening import (
 )
 from preftrain_trainer.places.source import Source
 from preftrain_trainer.places.store import Fencing, ObjectStore, probe
+from preftrain_trainer.publishing.beforehand import leave_unclaimed
 from preftrain_trainer.publishing.publish import adopt
 from preftrain_trainer.result import DATA_PAGE, DATA_REPORT, data_report_bytes
 from preftrain_trainer.stop import StopRequest
@@ -84,7 +85,7 @@ def prepare(run: RunSpec, workspace: Workspace, stop: StopRequest) -> Prepared:
     commit = pin_model(model, run.spec.model)
     stop.check()
     dataset = open_source(run.spec.dataset, workspace)
-    examples = _judged(dataset, model, run, workspace, store)
+    examples = _judged(dataset, model, run, workspace, store, fencing)
     require_kind(run.spec, examples.kind)
     for finding in advice(run.spec, len(examples.train), examples.kind):
         _log.info("advice: %s", finding.message)
@@ -113,9 +114,17 @@ def verdict(prepared: Prepared) -> PrepareResult:
 
 
 def _judged(
-    source: Source, model: Source, run: RunSpec, workspace: Workspace, store: ObjectStore
+    source: Source,
+    model: Source,
+    run: RunSpec,
+    workspace: Workspace,
+    store: ObjectStore,
+    fencing: Fencing,
 ) -> PreparedData:
-    """The data, with their report left in the output whether they pass or not."""
+    """The data, with their report left in the output whether they pass or not.
+
+    Where a pod has claimed the output already, that pod publishes its own copy with the rest.
+    """
     loaded = load(source, run.spec, workspace.data)
     _log.info("data: read as %s", loaded.shape)
     found = _judged_before(store, loaded) if run.pins else None
@@ -123,15 +132,15 @@ def _judged(
         try:
             found = audit(loaded, run.spec, model)
         except (RefusedData, RefusedTemplate) as refusal:
-            for name, content in _pages(refusal.report).items():
-                store.put(f"report/{name}", content)
+            _leave(store, fencing, _pages(refusal.report))
             raise
         for finding in found.findings:
             level = logging.INFO if finding.severity == "Info" else logging.WARNING
             _log.log(level, "data: %s", finding.message)
-    for name, content in _pages(found).items():
+    pages = _pages(found)
+    for name, content in pages.items():
         (workspace.report / name).write_bytes(content)
-        store.put(f"report/{name}", content)
+    _leave(store, fencing, pages)
     return PreparedData(
         train=loaded.train,
         held_out=loaded.held_out,
@@ -139,6 +148,7 @@ def _judged(
         conversational=loaded.conversational,
         digest=loaded.digest,
         report=found.summary(),
+        scratch=workspace.data,
     )
 
 
@@ -157,6 +167,14 @@ def _judged_before(store: ObjectStore, loaded: LoadedData) -> AuditReport | None
 def _pages(found: AuditReport) -> dict[str, bytes]:
     """The report by file name, for programs and for people."""
     return {DATA_REPORT: data_report_bytes(found), DATA_PAGE: page.render(found).encode()}
+
+
+def _leave(store: ObjectStore, fencing: Fencing, pages: dict[str, bytes]) -> None:
+    taken = leave_unclaimed(
+        store, fencing, {f"report/{name}": content for name, content in pages.items()}
+    )
+    if taken is not None:
+        _log.info("data: their report is not left in the output, which is taken: %s", taken)
 
 
 def _require_pins(expected: Pins | None, found: Pins) -> None:

@@ -9,8 +9,9 @@ from preftrain_api.result import PrepareResult, TrainResult, fits
 
 DATA_REPORT: Final = "data_report.json"
 DATA_PAGE: Final = "data_report.html"
-_MESSAGE_CHARACTERS: Final = 1024
-_FINDINGS: Final = 8
+MESSAGE_CHARACTERS: Final = 1024
+SHOWN_FINDINGS: Final = 8
+"""The newest ones; what led there stands in the report."""
 
 
 def data_report_bytes(report: DataReport) -> bytes:
@@ -25,7 +26,7 @@ def refused(message: str, report: DataReport | None, artifact: Artifact | None) 
     """
     return PrepareResult(
         verdict="Refused",
-        message=message[:_MESSAGE_CHARACTERS],
+        message=message[:MESSAGE_CHARACTERS],
         data_report=report,
         artifact=artifact,
     )
@@ -44,7 +45,7 @@ def failed(
     `artifact` is set when, and only when, the place holds another run (ArtifactConflict).
     """
     return TrainResult(
-        message=message[:_MESSAGE_CHARACTERS],
+        message=message[:MESSAGE_CHARACTERS],
         step=progress.step,
         total_steps=progress.total_steps,
         start_step=start_step,
@@ -54,7 +55,7 @@ def failed(
         metrics=progress.metrics,
         data_report=report,
         artifact=artifact,
-        findings=progress.findings[-_FINDINGS:],
+        findings=progress.findings[-SHOWN_FINDINGS:],
     )
 
 

@@ -3,7 +3,8 @@
 Between stages the signal raises `StopNow` at once. Where work must first be brought to a
 safe point (inside training, between two uploads), `deferred` holds it back and the code there
 asks `requested` or calls `check`. Once little is left to do, `let_finish` lets it be done in the
-time that the process is given.
+time that the process is given; when that is nearly up, `StopNow` is raised after all, wherever the
+process is, because a store may be silent for longer than a pod is given to end.
 """
 
 import signal
@@ -22,6 +23,8 @@ DEFAULT_GRACE_SECONDS: Final = 120
 """terminationGracePeriodSeconds where nothing is said."""
 _RESERVED_SECONDS: Final = 15
 """Kept for the interpreter to end and the result to be left."""
+_AGAIN_SECONDS: Final = 5
+"""Until `StopNow` is raised once more, when even giving up hangs."""
 
 
 class StopNow(BaseException):
@@ -46,11 +49,15 @@ class StopRequest:
         self._requested_at = inf
         self._deferrals = 0
         self._finishing = False
+        self._settled = False
 
     def listen(self) -> None:
-        """Take over SIGTERM and SIGINT; to be called from the main thread."""
+        """Take over SIGTERM and SIGINT, and SIGALRM for the end of the time; to be called from
+        the main thread.
+        """
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGALRM, self._on_alarm)
 
     def request(self) -> None:
         """Ask for the end, as a signal would, without interrupting the caller."""
@@ -60,11 +67,10 @@ class StopRequest:
 
     def settle(self) -> None:
         """Let later requests change nothing: the run is decided and only says so."""
-        self._deferrals += 1
+        self._settled = True
 
     def let_finish(self) -> None:
         """From here on so little is left that a request waits for it, while there is time."""
-        self._deferrals += 1
         self._finishing = True
 
     def seconds_left(self) -> float:
@@ -97,5 +103,14 @@ class StopRequest:
 
     def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         self.request()
-        if not self._deferrals:
+        if self._settled:
+            return
+        if self._finishing:
+            signal.setitimer(signal.ITIMER_REAL, self.seconds_left() or 0.001, _AGAIN_SECONDS)
+        elif not self._deferrals:
+            raise StopNow
+
+    def _on_alarm(self, _signal: int, _frame: FrameType | None) -> None:
+        """The time is nearly up; what was deferred is given up too, for the next attempt."""
+        if not self._settled:
             raise StopNow

@@ -3,6 +3,7 @@
 The names are the contract with the operator, which mounts them.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ class Workspace:
             termination_log=Path(
                 environ.get("PREFTRAIN_TERMINATION_LOG", str(POD_TERMINATION_LOG))
             ),
-            holder=environ.get("PREFTRAIN_POD_UID", "unknown-pod"),
+            # Two pods of one name would both hold the claim.
+            holder=environ.get("PREFTRAIN_POD_UID") or f"pod-{uuid.uuid4()}",
         )
 
     @property

@@ -27,7 +27,7 @@ from preftrain_api.wire import ALLOW_FILE
 from preftrain_trainer.data.load import load
 from preftrain_trainer.data.pairs import PreparedData, as_pairs
 from preftrain_trainer.data.tokens import TokenizedPair, tokenization_of
-from preftrain_trainer.errors import TrainerError
+from preftrain_trainer.errors import GuardStopped, TrainerError
 from preftrain_trainer.fit.device import Device, find_device
 from preftrain_trainer.fit.layout import Fit, fit
 from preftrain_trainer.guards.rules import facts_of
@@ -162,18 +162,23 @@ def _health(
     records: Sequence[dict[str, Any]],
 ) -> tuple[Health | None, float | None]:
     from bench.trainer.guard_calibration.answers import greedy_answers
-    from preftrain_trainer.evaluation.evaluate import evaluate
+    from preftrain_trainer.evaluation.evaluate import evaluate, read_held_out
 
     if isinstance(records[-1]["loss"], str):
         return None, None  # no number any more; neither are the weights
-    evaluation = evaluate(
-        model,
-        pairs.data,
-        spec,
-        replace(layout, eval_batch_size=EVAL_BATCH),
-        board=ProgressBoard("calibration"),
-        stop=StopRequest(),
-    )
+    stop = StopRequest()
+    try:
+        evaluation = evaluate(
+            model,
+            read_held_out(model, pairs.data, spec, stop),
+            pairs.data,
+            spec,
+            replace(layout, eval_batch_size=EVAL_BATCH),
+            board=ProgressBoard("calibration"),
+            stop=stop,
+        )
+    except GuardStopped:
+        return None, None  # the last update made them so
     if evaluation is None or evaluation.chosen_log_ratio is None:
         raise SystemExit("no pairs were held out")
     answers = greedy_answers(model, pairs.prompts, layout, LONGEST_ANSWER)
@@ -219,7 +224,7 @@ def _tokenized(
 ) -> Sequence[TokenizedPair]:
     length = spec.training.max_length if spec.training else 0
     tokenization = tokenization_of(model.tokenizer, model.end_marks, length, spec.dataset)
-    return tokenization.tokenize(as_pairs(pairs), conversational).pairs
+    return tuple(tokenization.tokenize(as_pairs(pairs), conversational).examples)
 
 
 def _spec(orders: Orders, run: PlannedRun) -> PreferenceTrainingJobSpec:

@@ -56,6 +56,9 @@ class AuditThresholds(WireModel):
     """Sampled examples whose good answer is in another language than the prompt. Default: 0.1."""
     label_imbalance: Ratio | None = None
     """Share of the commoner label of unpaired data. Default: 0.91, about ten to one."""
+    one_model_chosen: Ratio | None = None
+    """Pairs whose chosen answer is of one and the same model and the rejected one of another, in
+    sets that say which model wrote what. Default: 0.95."""
     secrets: Ratio | None = None
     """Examples that hold what looks like a key or password. Default: 0."""
     personal_data: Ratio | None = None
@@ -91,6 +94,7 @@ DEFAULT_THRESHOLDS: Final = AuditThresholds(
     script_mismatch=0.1,
     language_mismatch=0.1,
     label_imbalance=0.91,
+    one_model_chosen=0.95,
     secrets=0.0,
     personal_data=0.01,
     few_examples=100,

@@ -1,10 +1,15 @@
 """The record of attempts: one entry a pod that ran, opened when its Job is reserved."""
 
+from collections.abc import Callable
 from datetime import datetime
 
-from preftrain_api.reasons import Reason
 from preftrain_api.result import TrainResult
-from preftrain_api.status import MAX_ATTEMPTS, AttemptStatus, PreferenceTrainingJobStatus
+from preftrain_api.status import (
+    MAX_ATTEMPTS,
+    AttemptStatus,
+    PreferenceTrainingJobStatus,
+    ProgressStatus,
+)
 from preftrain_operator.core.conditions import MAX_MESSAGE, clip
 from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.situation import Situation
@@ -28,64 +33,89 @@ def record_running(
 
 
 def record_endings(
-    situation: Situation, status: PreferenceTrainingJobStatus, job: JobView
+    situation: Situation,
+    status: PreferenceTrainingJobStatus,
+    job: JobView,
+    judge: Callable[[PodView], Ending] = ending_of,
 ) -> PreferenceTrainingJobStatus:
-    """`status` with every pod that has ended closed and counted exactly once."""
+    """`status` with every pod that has ended closed and counted exactly once, as `judge` says."""
     for pod in situation.observed.pods_of(job):
-        if pod.has_ended and not _is_known(status, pod):
+        if pod.has_ended and not is_entered(status, pod):
             status, index = _entry_for(status, job, pod)
             status = _replace(status, index, _with_pod(status.attempts[index], job, pod))
             end = pod.finished or situation.now
-            status = close(status, index, ending_of(pod), end, result_of(pod, TrainResult))
-            status = _with_gpu_seconds(situation, status, pod)
+            result = result_of(pod, TrainResult)
+            # By the clock of one machine: a node's may be off.
+            held = _gpu_seconds(situation, pod.started, end, result)
+            status = _closed(status, index, judge(pod), end, held, result)
     return status
 
 
 def close_open(
-    status: PreferenceTrainingJobStatus, ending: Ending, now: datetime
+    situation: Situation,
+    status: PreferenceTrainingJobStatus,
+    ending: Ending,
+    end: datetime | None = None,
 ) -> PreferenceTrainingJobStatus:
-    """`status` with its open entry closed, for an end that left no pod to look at."""
-    if open_entry(status) is None:
+    """`status` with its open entry closed, for an end that left no pod to look at.
+
+    Without an `end` it is the moment at which the pod is last known to have been at work.
+    """
+    entry = open_entry(status)
+    if entry is None:
         return status
-    return close(status, len(status.attempts) - 1, ending, now, None)
+    end = end or _last_seen(status, entry) or situation.now
+    held = _gpu_seconds(situation, entry.start_time, end)
+    return _closed(status, len(status.attempts) - 1, ending, end, held)
 
 
-def close(
+def close_or_add(
+    situation: Situation,
+    status: PreferenceTrainingJobStatus,
+    job: JobView,
+    ending: Ending,
+    end: datetime | None = None,
+) -> PreferenceTrainingJobStatus:
+    """`status` with its open entry closed, else with a closed one for a pod of `job` that nobody
+    saw at any time; `end` as in `close_open`.
+    """
+    if open_entry(status) is None:
+        entry = AttemptStatus(number=job.attempt, job=job.name, job_uid=job.uid)
+        status = _appended(status, entry)
+    return close_open(situation, status, ending, end)
+
+
+def _closed(
     status: PreferenceTrainingJobStatus,
     index: int,
     ending: Ending,
     end: datetime,
-    result: TrainResult | None,
+    gpu_seconds: float,
+    result: TrainResult | None = None,
 ) -> PreferenceTrainingJobStatus:
-    """`status` with entry `index` ended and counted."""
+    """`status` with entry `index` ended and counted, and its GPU time added."""
     counted = ending.is_counted and not ending.is_success
-    entry = status.attempts[index].model_copy(
+    entry = status.attempts[index]
+    told = progress_of(status, entry)
+    entry = entry.model_copy(
         update={
             "end_time": end,
             "reason": ending.reason.value,
             "exit_code": ending.exit_code,
             "message": clip(ending.message, MAX_MESSAGE) or None,
+            "log_tail": ending.log_tail or None,
             "counted": counted,
             "start_step": result.start_step if result else None,
-            "end_step": result.step if result else None,
+            "end_step": result.step if result else (told.step if told else None),
         }
     )
     status = _replace(status, index, entry)
     changes: dict[str, object] = {"retries": status.retries + counted}
     if result is not None and result.first_step_time and status.first_step_time is None:
         changes["first_step_time"] = result.first_step_time
+    if gpu_seconds > 0:
+        changes["gpu_seconds"] = (status.gpu_seconds or 0) + gpu_seconds
     return status.model_copy(update=changes)
-
-
-def vanished(status: PreferenceTrainingJobStatus, pods: tuple[PodView, ...]) -> bool:
-    """Whether the open entry's pod is not among `pods` any more."""
-    entry = open_entry(status)
-    if entry is None or entry.pod_uid is None:
-        return False
-    return all(pod.uid != entry.pod_uid for pod in pods)
-
-
-VANISHED = Ending(Reason.KILLED, "the pod vanished before its end was seen", is_counted=False)
 
 
 def running_seconds(status: PreferenceTrainingJobStatus, now: datetime) -> float:
@@ -97,7 +127,8 @@ def running_seconds(status: PreferenceTrainingJobStatus, now: datetime) -> float
     )
 
 
-def _is_known(status: PreferenceTrainingJobStatus, pod: PodView) -> bool:
+def is_entered(status: PreferenceTrainingJobStatus, pod: PodView) -> bool:
+    """Whether the end of `pod` is in the record."""
     if any(entry.pod_uid == pod.uid and entry.end_time for entry in status.attempts):
         return True
     # Entries are bounded: a pod older than the oldest one kept was counted before it fell out.
@@ -113,8 +144,15 @@ def _entry_for(
         free = entry.pod_uid is None and entry.end_time is None and entry.job == job.name
         if entry.pod_uid == pod.uid or free:
             return status, index
-    entries = (*status.attempts, AttemptStatus(number=job.attempt, job=job.name))[-MAX_ATTEMPTS:]
-    return status.model_copy(update={"attempts": entries}), len(entries) - 1
+    status = _appended(status, AttemptStatus(number=job.attempt, job=job.name))
+    return status, len(status.attempts) - 1
+
+
+def _appended(
+    status: PreferenceTrainingJobStatus, entry: AttemptStatus
+) -> PreferenceTrainingJobStatus:
+    entries = (*status.attempts, entry)[-MAX_ATTEMPTS:]
+    return status.model_copy(update={"attempts": entries})
 
 
 def _with_pod(entry: AttemptStatus, job: JobView, pod: PodView) -> AttemptStatus:
@@ -137,17 +175,26 @@ def _replace(
     return status.model_copy(update={"attempts": entries})
 
 
-def _with_gpu_seconds(
-    situation: Situation, status: PreferenceTrainingJobStatus, pod: PodView
-) -> PreferenceTrainingJobStatus:
-    """Adds what the pod reported; a pod that could not report held its GPU while it ran."""
-    result = result_of(pod, TrainResult)
-    seconds = result.gpu_seconds if result else None
+def progress_of(status: PreferenceTrainingJobStatus, entry: AttemptStatus) -> ProgressStatus | None:
+    """What the entry's pod told last of how far it was."""
+    told = status.progress
+    return told if told is not None and told.pod_uid == entry.pod_uid is not None else None
+
+
+def _last_seen(status: PreferenceTrainingJobStatus, entry: AttemptStatus) -> datetime | None:
+    """When the entry's pod is last known to have been at work."""
+    told = progress_of(status, entry)
+    return told.time if told is not None and told.time is not None else entry.start_time
+
+
+def _gpu_seconds(
+    situation: Situation, start: datetime | None, end: datetime, result: TrainResult | None = None
+) -> float:
+    """What the pod reported; a pod that could not report held its GPU while it ran."""
+    if result is not None and result.gpu_seconds is not None:
+        return result.gpu_seconds
     compute = situation.spec.compute
-    if seconds is None and (compute is None or compute.accelerator == "GPU"):
-        if pod.started is None or pod.finished is None:
-            return status
-        seconds = (pod.finished - pod.started).total_seconds()
-    if not seconds:
-        return status
-    return status.model_copy(update={"gpu_seconds": (status.gpu_seconds or 0) + max(0, seconds)})
+    holds_gpu = compute is None or compute.accelerator == "GPU"
+    if not holds_gpu or start is None:
+        return 0.0
+    return max(0.0, (end - start).total_seconds())

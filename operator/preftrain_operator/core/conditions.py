@@ -13,6 +13,7 @@ from preftrain_api.reasons import ConditionType as Type
 from preftrain_api.reasons import Reason
 from preftrain_api.status import Condition
 
+Truth = Literal["True", "False", "Unknown"]
 MAX_MESSAGE = 1024
 
 
@@ -20,7 +21,7 @@ MAX_MESSAGE = 1024
 class Note:
     """One condition without its times."""
 
-    status: Literal["True", "False", "Unknown"]
+    status: Truth
     reason: Reason
     message: str = ""
 
@@ -83,11 +84,11 @@ _NOT_PUBLISHED = Note("False", Reason.NOT_PUBLISHED)
 _IN_PROGRESS = Note("False", Reason.IN_PROGRESS)
 
 
-def under_way(reason: Reason, message: str = "", *, running: bool = False) -> dict[Type, Note]:
+def under_way(reason: Reason, message: str = "", *, running: Truth = "False") -> dict[Type, Note]:
     """The run goes on by itself."""
     return {
         Type.ACCEPTED: _ACCEPTED,
-        Type.RUNNING: Note("True" if running else "False", reason, message),
+        Type.RUNNING: Note(running, reason, message),
         Type.PUBLISHED: _NOT_PUBLISHED,
         Type.SUSPENDED: _NOT_SUSPENDED,
         Type.SUCCEEDED: _IN_PROGRESS,

@@ -23,9 +23,9 @@ CHAIN: Final[tuple[Policy, ...]] = (
     finished.leave_deleted,
     finished.absorb,
     accept.judge,
+    strays.remove,
     accept.hold,
     accept.start,
-    strays.remove,
     deadlines.enforce,
     suspend.stop,
     prepare.follow,
@@ -45,6 +45,8 @@ def decide(situation: Situation) -> Plan:
     if plan.look_again and situation.observed.live:
         # Read live just now: whatever is still missing will be told by an event.
         return Plan()
+    if plan.ask_about is not None:
+        return plan
     if not situation.observed.deleting and not plan.look_again:
         plan = _with_generation(situation, plan)
     due = deadlines.next_due(situation)

@@ -1,19 +1,23 @@
 """Strings for the columns of `kubectl get`, which can print fields but not compute."""
 
+from preftrain_api.reasons import ConditionType
 from preftrain_api.status import Display, PreferenceTrainingJobStatus
+from preftrain_operator.core.conditions import is_true
 
 
 def display(state: str, reason: str, status: PreferenceTrainingJobStatus) -> Display:
     """The columns of a job in `state`; columns without a value stay absent."""
     progress, metrics = status.progress, status.metrics
     attempt = status.attempts[-1] if status.attempts else None
+    is_running = is_true(status.conditions, ConditionType.RUNNING)
     accuracy = margin = loss = None
     if metrics is not None:
         loss = decimal(metrics.loss)
         accuracy = decimal(_first(metrics.eval_reward_accuracy, metrics.reward_accuracy))
         margin = decimal(_first(metrics.eval_reward_margin, metrics.reward_margin))
     eta = None
-    if progress is not None and progress.eta_seconds is not None and status.completion_time is None:
+    # What a pod estimated says nothing while none is at work.
+    if progress is not None and progress.eta_seconds is not None and is_running:
         eta = duration(progress.eta_seconds)
     return Display(
         state=state,

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from preftrain_api.progress import Progress
-from preftrain_api.status import JobRef, PreferenceTrainingJobStatus
+from preftrain_api.status import AttemptStatus, JobRef, PreferenceTrainingJobStatus
 from preftrain_operator.core.names import Stage, read_job_name
+from preftrain_operator.core.notices import Notice
 from preftrain_operator.core.reading import SpecReading, read_leniently, read_spec
 
 Json = Mapping[str, Any]
@@ -35,10 +36,14 @@ class PodView:
     finished: datetime | None = None
     exit_code: int | None = None
     ended_by: str = ""
-    """Reason that the container or the pod gives for its end, for example OOMKilled."""
+    """Reason that the container gives for its end, for example OOMKilled."""
     message: str = ""
-    """Termination message of the container, else what the pod says."""
-    disrupted: bool = False
+    """Termination message of the container."""
+    pod_reason: str = ""
+    """Reason that the node gives for the end of the whole pod, for example Evicted."""
+    pod_message: str = ""
+    disruption: str = ""
+    """Reason for which the cluster takes the pod away; empty while it does not."""
     waiting: str = ""
     """Reason for which the container waits, for example ImagePullBackOff."""
     waiting_message: str = ""
@@ -76,8 +81,13 @@ class JobView:
     """When it was admitted: created, or un-suspended by the queue."""
     complete: bool = False
     failed: bool = False
+    ended: datetime | None = None
+    """When the Job controller called it complete or failed."""
     had_pods: bool = False
     """Whether the Job controller has counted any pod."""
+    failed_pods: int = 0
+    """Pods that the Job controller has counted as failed; those that its pod failure policy
+    ignores are not among them."""
     failure: str = ""
     failure_message: str = ""
 
@@ -102,6 +112,8 @@ class Report:
 
     pod_uid: str
     progress: Progress
+    time: datetime
+    """When it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,8 @@ class Observed:
     pods: tuple[PodView, ...] = ()
     report: Report | None = None
     refusal: Refusal | None = None
+    notices: tuple[Notice, ...] | None = None
+    """Events about the Job or pod that is stuck; None while nobody has asked for them."""
     live: bool = False
     """Whether Jobs and pods were just read from the API server, so that absence counts."""
 
@@ -130,12 +144,34 @@ class Observed:
         """The Job that the run is at: the newest one reserved."""
         return self.status.job_refs[-1] if self.status.job_refs else None
 
+    @property
+    def missing_pod(self) -> AttemptStatus | None:
+        """The open attempt whose pod is recorded and not to be seen."""
+        last = self.status.attempts[-1] if self.status.attempts else None
+        if last is None or last.end_time is not None or last.pod_uid is None:
+            return None
+        return None if any(pod.uid == last.pod_uid for pod in self.pods) else last
+
     def job_of(self, ref: JobRef) -> JobView | None:
         """The Job that `ref` speaks of; one of the same name but another UID is not it."""
         for job in self.jobs:
             if job.name == ref.name and ref.uid in (None, job.uid):
                 return job
         return None
+
+    def gone(self, ref: JobRef) -> JobView:
+        """The Job that `ref` speaks of, as far as the status remembers it, when it is not there
+        any more: on its way out for good.
+        """
+        return JobView(
+            name=ref.name,
+            uid=ref.uid or "",
+            stage=ref.stage,
+            revision=self.status.run_revision or 1,
+            attempt=ref.attempt,
+            created=self.status.start_time or self.created,
+            deleting=True,
+        )
 
     def pods_of(self, job: JobView) -> tuple[PodView, ...]:
         """The Job's pods, oldest first."""
@@ -169,10 +205,12 @@ def observe(
 ) -> Observed:
     """Build the view from API objects; Jobs of another owner and foreign pods are left out.
 
-    `reading` is what `read_job` says of `job`, if that is known already.
+    `reading` is what `read_job` says of `job`, if that is known already. A pod stays in the view
+    when its Job is gone, as long as the status knows that Job.
     """
     metadata = job["metadata"]
     reading = reading or read_job(job)
+    status = reading.status
     views = tuple(
         view
         for view in (
@@ -182,7 +220,7 @@ def observe(
         )
         if view is not None
     )
-    uids = {view.uid for view in views}
+    uids = {view.uid for view in views} | {ref.uid for ref in status.job_refs if ref.uid}
     revision = (job.get("spec") or {}).get("runRevision", 1)
     return Observed(
         namespace=metadata["namespace"],
@@ -194,7 +232,7 @@ def observe(
         deleting="deletionTimestamp" in metadata,
         reading=reading.spec,
         raw_revision=revision if isinstance(revision, int) else 1,
-        status=reading.status,
+        status=status,
         jobs=tuple(sorted(views, key=lambda view: (view.revision, view.attempt))),
         pods=tuple(view_pod(pod) for pod in pods if controller_of(pod) in uids),
         report=report,
@@ -223,7 +261,8 @@ def view_job(item: Json, owner: str) -> JobView | None:
     if told is None:
         return None
     revision, stage, attempt = told
-    failed = _condition(status, "Failed")
+    failed, complete = _condition(status, "Failed"), _condition(status, "Complete")
+    uncounted = status.get("uncountedTerminatedPods") or {}
     return JobView(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -235,9 +274,12 @@ def view_job(item: Json, owner: str) -> JobView | None:
         suspended=bool(spec.get("suspend")),
         stopped=spec.get("activeDeadlineSeconds") == STOP_SECONDS,
         started=_optional(status.get("startTime")),
-        complete=_condition(status, "Complete") is not None,
+        complete=complete is not None,
         failed=failed is not None,
+        ended=_optional((failed or complete or {}).get("lastTransitionTime")),
         had_pods=any(status.get(count) for count in ("active", "failed", "succeeded")),
+        # A pod is written down there first, and counted when its finalizer is gone.
+        failed_pods=(status.get("failed") or 0) + len(uncounted.get("failed") or ()),
         failure=(failed or {}).get("reason", ""),
         failure_message=(failed or {}).get("message", ""),
     )
@@ -256,6 +298,7 @@ def view_pod(item: Json) -> PodView:
     if unschedulable.get("reason") != "Unschedulable":
         unschedulable = {}
     unready = _condition(status, "PodReadyToStartContainers", "False") or {}
+    disruption = _condition(status, "DisruptionTarget")
     exit_code = terminated.get("exitCode")
     created = instant(metadata["creationTimestamp"])
     started = _optional(
@@ -274,9 +317,11 @@ def view_pod(item: Json) -> PodView:
         started=None if started is None else max(started, created),
         finished=_optional(terminated.get("finishedAt")),
         exit_code=exit_code if exit_code is None else max(0, min(255, int(exit_code))),
-        ended_by=terminated.get("reason") or status.get("reason") or "",
-        message=terminated.get("message") or status.get("message") or "",
-        disrupted=_condition(status, "DisruptionTarget") is not None,
+        ended_by=terminated.get("reason", ""),
+        message=terminated.get("message", ""),
+        pod_reason=status.get("reason", ""),
+        pod_message=status.get("message", ""),
+        disruption="" if disruption is None else disruption.get("reason") or "DisruptionTarget",
         waiting=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         unschedulable_since=_optional(unschedulable.get("lastTransitionTime")),

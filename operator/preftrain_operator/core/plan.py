@@ -51,6 +51,10 @@ class Plan:
     """Decide once more on Jobs and pods read live, because an absence must not come from a
     stale cache."""
 
+    ask_about: str | None = None
+    """UID of a Job or pod: decide once more with the Events about it, which alone tell what is
+    in its way."""
+
     @property
     def is_empty(self) -> bool:
         """Whether carrying it out would write nothing."""

@@ -60,7 +60,7 @@ async def run_operator(
         first_seconds=settings.first_resync_seconds,
         period_seconds=settings.resync_seconds,
     )
-    puller = ProgressPuller(progress, store, metrics, leadership, settings.progress_seconds)
+    puller = ProgressPuller(progress, store, metrics, leadership, settings.progress_seconds, clock)
     health = Health(queue, resync, echo, leadership)
     relists = Relists(metrics.relisted)
 

@@ -84,12 +84,14 @@ class KubeClient:
         await self._api.close()
 
     async def pages(
-        self, kind: Kind, namespace: str | None, *, labels: str = ""
+        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> AsyncIterator[Page]:
         """See `KubePort`."""
         query = [("limit", str(PAGE_SIZE))]
         if labels:
             query.append(("labelSelector", labels))
+        if fields:
+            query.append(("fieldSelector", fields))
         token = ""
         while True:
             more = [("continue", token)] if token else []

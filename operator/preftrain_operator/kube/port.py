@@ -36,8 +36,12 @@ class Page:
 class KubePort(Protocol):
     """The Kubernetes API. Every method raises errors of `kube.errors` and no others."""
 
-    def pages(self, kind: Kind, namespace: str | None, *, labels: str = "") -> AsyncIterator[Page]:
-        """All objects of a kind as stored now, page by page; of all namespaces for None."""
+    def pages(
+        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """All objects of a kind as stored now that the selectors of labels and fields leave, page
+        by page; of all namespaces for None.
+        """
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """One object as stored now."""

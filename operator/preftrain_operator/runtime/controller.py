@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
-from preftrain_operator.core.attempts import open_entry, vanished
 from preftrain_operator.core.decide import decide
 from preftrain_operator.core.observed import Observed, Refusal
 from preftrain_operator.core.plan import Plan
@@ -18,6 +17,7 @@ from preftrain_operator.kube.port import Json, Kind, KubePort
 from preftrain_operator.runtime.executor import Executor
 from preftrain_operator.runtime.leadership import Leadership
 from preftrain_operator.runtime.meter import Meter
+from preftrain_operator.runtime.notices import Notices
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.refusals import Refusals
 from preftrain_operator.runtime.store import Store
@@ -56,6 +56,7 @@ class Controller:
         self._clock = clock
         self._executor = Executor(kube, store, meter, clock)
         self._refusals = refusals or Refusals()
+        self._notices = Notices(kube)
 
     async def work(self) -> None:
         """Work on keys for ever, while this operator leads."""
@@ -80,6 +81,10 @@ class Controller:
             observed = self._snapshot(key, live=True)
             if observed is None:
                 return None
+            plan = self._decide(observed)
+        if plan.ask_about is not None:
+            notices = await self._notices.about(observed.namespace, plan.ask_about)
+            observed = replace(observed, notices=notices)
             plan = self._decide(observed)
         refusal = await self._executor.execute(observed, plan)
         if refusal is not None:
@@ -168,18 +173,26 @@ class Controller:
         observed = self._store.snapshot(key)
         if observed is None:
             return
-        ref, entry = observed.current, open_entry(observed.status)
+        ref, entry = observed.current, observed.missing_pod
+        # The Job first: whose a pod without labels is only its owner tells.
         if ref is not None and observed.job_of(ref) is None:
             names.append((Kind.JOBS, ref.name))
-        if entry is not None and entry.pod is not None and vanished(observed.status, observed.pods):
+        if entry is not None and entry.pod is not None:
             names.append((Kind.PODS, entry.pod))
         for kind, name in dict.fromkeys(names):
-            try:
-                found = await self._kube.get(kind, namespace, name)
-            except NotFound:
-                self._forget(key, kind, name)
-            else:
-                self._store.put(kind, found, by_name=True)
+            await self._read_by_name(key, namespace, kind, name)
+        observed = self._store.snapshot(key)
+        if ref is not None and observed is not None and observed.missing_pod is not None:
+            # It may have been counted after the Jobs were listed, though before it went.
+            await self._read_by_name(key, namespace, Kind.JOBS, ref.name)
+
+    async def _read_by_name(self, key: str, namespace: str, kind: Kind, name: str) -> None:
+        try:
+            found = await self._kube.get(kind, namespace, name)
+        except NotFound:
+            self._forget(key, kind, name)
+        else:
+            self._store.put(kind, found, by_name=True)
 
     def _forget(self, key: str, kind: Kind, name: str) -> None:
         for known, item in self._store.untold(key):

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from preftrain_api import group
+from preftrain_operator.core.conditions import MAX_MESSAGE, clip
 from preftrain_operator.core.milestones import milestones
 from preftrain_operator.core.observed import STOP_SECONDS, Observed, Refusal, controller_of
 from preftrain_operator.core.plan import Deletion, EventNote, JobManifest, JobTarget, Plan
@@ -183,7 +184,7 @@ def event_body(observed: Observed, revision: int, note: EventNote, now: datetime
             "uid": observed.uid,
         },
         "reason": note.reason,
-        "message": note.message,
+        "message": clip(note.message, MAX_MESSAGE),
         "type": "Warning" if note.warning else "Normal",
         "count": 1,
         "firstTimestamp": time,

@@ -1,8 +1,9 @@
 """Asks running training pods how far they are, and passes on what is worth a status write."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from preftrain_api.progress import MAX_PROGRESS_BYTES, Progress
@@ -10,6 +11,7 @@ from preftrain_operator.core.observed import Report
 from preftrain_operator.core.reading import read_json, read_leniently
 from preftrain_operator.core.render_pod import PORT
 from preftrain_operator.kube.port import Json, Kind, ProgressPort
+from preftrain_operator.runtime.controller import utc_now
 from preftrain_operator.runtime.leadership import Leadership
 from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.store import Store
@@ -47,12 +49,14 @@ class ProgressPuller:
         meter: Meter,
         leadership: Leadership,
         interval_seconds: float,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._port = port
         self._store = store
         self._meter = meter
         self._leadership = leadership
         self._interval_seconds = interval_seconds
+        self._clock = clock
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._told: dict[str, _Told] = {}
 
@@ -98,7 +102,7 @@ class ProgressPuller:
         ):
             return
         self._told[target.key] = _Told(target.pod_uid, progress.percent, now)
-        self._store.put_report(target.key, Report(target.pod_uid, progress))
+        self._store.put_report(target.key, Report(target.pod_uid, progress, self._clock()))
 
 
 def targets_of(store: Store) -> Iterator[Target]:

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
-from preftrain_operator.core.observed import Observed, Refusal, Report, controller_of, observe
+from preftrain_operator.core.observed import (
+    Observed,
+    Refusal,
+    Report,
+    controller_of,
+    observe,
+    view_pod,
+)
 from preftrain_operator.kube.port import Json, Kind
 from preftrain_operator.runtime.echo import Echo
 from preftrain_operator.runtime.readings import Readings
@@ -17,6 +24,8 @@ from preftrain_operator.runtime.selector import is_told
 from preftrain_operator.runtime.trim import trim
 
 MAX_TOMBSTONES: Final = 8192
+MAX_LAST_STATES: Final = 16
+"""Pods of a job that are gone and may not be in its status yet; Jobs make them one by one."""
 CACHED: Final = (Kind.TRAINING_JOBS, Kind.JOBS, Kind.PODS)
 
 
@@ -36,6 +45,7 @@ class Store:
         self._items: dict[Kind, dict[str, Json]] = {kind: {} for kind in CACHED}
         self._children: dict[Kind, dict[str, set[str]]] = {Kind.JOBS: {}, Kind.PODS: {}}
         self._tombstones: OrderedDict[str, int] = OrderedDict()
+        self._last_states: dict[str, dict[str, Json]] = {}
         self._reports: dict[str, Report] = {}
         self._readings = Readings()
         self._keys: dict[str, str] = {}
@@ -63,6 +73,8 @@ class Store:
         self._keys[uid] = key
         if kind is not Kind.TRAINING_JOBS:
             self._children[kind].setdefault(key, set()).add(uid)
+        else:
+            self._forget_accounted(key, item)
         if is_told(kind, item):
             self._echo.owe(kind, uid, version)
         if known is None or not _looks_alike(known, trimmed):
@@ -70,18 +82,24 @@ class Store:
         return True
 
     def remove(self, kind: Kind, item: Json) -> bool:
-        """Take out an object that was deleted; False when it was not there."""
+        """Take out an object that was deleted; False when it was not there.
+
+        How a pod had ended is kept until the status of its job tells it.
+        """
         uid = item["metadata"]["uid"]
         self._tombstones[uid] = max(version_of(item), self._tombstones.get(uid, -1))
         while len(self._tombstones) > MAX_TOMBSTONES:
             self._tombstones.popitem(last=False)
         self._echo.forget(uid)
         known = self._items[kind].pop(uid, None)
+        if kind is Kind.PODS:
+            self._keep_last_state(item)
         if known is None:
             return False
         key = self._keys.pop(uid)
         if kind is Kind.TRAINING_JOBS:
             self._reports.pop(key, None)
+            self._last_states.pop(key, None)
             self._readings.forget(key)
         else:
             children = self._children[kind].get(key, set())
@@ -152,7 +170,7 @@ class Store:
         return observe(
             job,
             self._of(Kind.JOBS, key),
-            self._of(Kind.PODS, key),
+            self.pods(key),
             reading=self._readings.of(job),
             report=self._reports.get(key),
             refusal=refusal,
@@ -160,8 +178,31 @@ class Store:
         )
 
     def pods(self, key: str) -> list[Json]:
-        """The pods that carry a job's label."""
-        return self._of(Kind.PODS, key)
+        """The pods that carry a job's label, and those that are gone and not accounted for."""
+        return [*self._of(Kind.PODS, key), *self._last_states.get(key, {}).values()]
+
+    def _keep_last_state(self, item: Json) -> None:
+        uid = item["metadata"]["uid"]
+        key = self._keys.get(uid) or self._key_of(Kind.PODS, item)
+        job = self._items[Kind.TRAINING_JOBS].get(key) if key is not None else None
+        if key is None or job is None or not view_pod(item).has_ended:
+            return
+        kept = self._last_states.setdefault(key, {})
+        kept[uid] = trim(Kind.PODS, item)
+        if len(kept) > MAX_LAST_STATES:
+            del kept[next(iter(kept))]
+        self._forget_accounted(key, job)
+
+    def _forget_accounted(self, key: str, job: Json) -> None:
+        """Drop the last states that the status of `job` has no more need of."""
+        kept = self._last_states.get(key)
+        if kept is None:
+            return
+        status = job.get("status") or {}
+        for uid in ended_pods(status) & kept.keys():
+            del kept[uid]
+        if not kept or "completionTime" in status:
+            del self._last_states[key]
 
     def _key_of(self, kind: Kind, item: Json) -> str | None:
         """The job that an object belongs to. Owners say so; a label does for a pod that is told
@@ -179,12 +220,13 @@ class Store:
         return [self._items[kind][uid] for uid in self._children[kind].get(key, ())]
 
 
-def key_of(kind: Kind, item: Json) -> str | None:
-    """Key of the job that an object belongs to; None for objects without our label."""
-    if kind is Kind.TRAINING_JOBS:
-        return str(item["metadata"]["uid"])
-    key = (item["metadata"].get("labels") or {}).get(LABEL_JOB_UID)
-    return None if key is None else str(key)
+def ended_pods(status: Json) -> set[str]:
+    """UIDs of the pods whose end a status tells."""
+    return {
+        entry["podUid"]
+        for entry in status.get("attempts") or ()
+        if "endTime" in entry and "podUid" in entry
+    }
 
 
 def _looks_alike(known: Json, item: Json) -> bool:

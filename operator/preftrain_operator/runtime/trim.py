@@ -17,7 +17,14 @@ _METADATA = (
     "ownerReferences",
 )
 _JOB_SPEC = ("suspend", "activeDeadlineSeconds")
-_JOB_STATUS = ("startTime", "conditions", "active", "failed", "succeeded")
+_JOB_STATUS = (
+    "startTime",
+    "conditions",
+    "active",
+    "failed",
+    "succeeded",
+    "uncountedTerminatedPods",
+)
 _POD_STATUS = ("phase", "podIP", "startTime", "reason", "message")
 _POD_CONDITIONS = ("DisruptionTarget", "PodScheduled", "PodReadyToStartContainers")
 

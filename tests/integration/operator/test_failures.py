@@ -43,10 +43,11 @@ def test_failures_that_may_pass_are_retried_and_counted(world: World) -> None:
     """With maxRetries 1 the second counted failure ends the run; the pods are kept."""
     world.jobs.create("run", make_spec(dataset=SKIP, maxRetries=1))
     first = world.kubelet.run(world.kubelet.pending("train"))
-    world.kubelet.end(first, 70, "Traceback: out of luck")
+    world.kubelet.end(first, 70, "loading\nTraceback: out of luck")
     status = world.jobs.wait("run", "Running", "False", "Retrying")
     assert status["retries"] == 1
     assert status["attempts"][0]["message"] == "Traceback: out of luck"
+    assert status["attempts"][0]["logTail"] == "loading\nTraceback: out of luck"
     second = world.kubelet.run(world.kubelet.pending("train"))
     world.kubelet.end(second, 137, reason="OOMKilled")
     status = world.jobs.wait("run", "Failed", reason="BackoffLimitExceeded")
@@ -123,4 +124,7 @@ def test_a_pod_that_cannot_pull_its_image_says_so(world: World) -> None:
     world.kubelet.api.call("PATCH", path, {"status": {"containerStatuses": [container]}})
     status = world.jobs.wait("run", "Running", "False", "ImagePullFailed")
     assert condition_of(status, "Reconciling")["status"] == "True"
-    assert condition_of(status, "Ready")["message"] == "Back-off pulling image"
+    message = condition_of(status, "Ready")["message"]
+    assert message.startswith("Back-off pulling image; check that the image exists")
+    (event,) = [item for item in world.jobs.events("run") if item["type"] == "Warning"]
+    assert (event["reason"], event["message"]) == ("ImagePullFailed", message)

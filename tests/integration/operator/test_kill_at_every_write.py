@@ -22,6 +22,7 @@ from support.lives import (
     with_clean_up,
     with_lost_job,
     with_retry,
+    with_sudden_suspension,
     with_suspension,
 )
 
@@ -33,7 +34,7 @@ pytestmark = [
 
 WRITES: dict[Script, int] = {
     plain: 10,
-    with_retry: 10,
+    with_retry: 11,
     with_lost_job: 12,
     with_suspension: 17,
     with_clean_up: 12,
@@ -48,6 +49,9 @@ CHOSEN: dict[Script, tuple[int, ...]] = {
 }
 """Writes at which continuous integration kills: all of one life, the turning points of the
 others."""
+SUDDEN: Script = with_sudden_suspension
+STOPPING = range(4, 13) if FULL else (6, 7)
+"""Writes of that life between the first look at the pod and the resumption."""
 RULES = {"before": before_commit, "after": after_commit}
 Kill = tuple[Script, int, str]
 UNDISTURBED = (0, "never")
@@ -181,6 +185,25 @@ def test_with_a_deleted_job(lives: Lives, kill: Kill) -> None:
 def test_with_suspension_and_resumption(lives: Lives, kill: Kill) -> None:
     """The pod ends, the run is Suspended, and resuming it makes attempt two, uncounted."""
     check(lives, kill)
+
+
+@pytest.mark.fault(1, 42)
+@pytest.mark.case(7)
+@pytest.mark.parametrize(
+    "kill", [(SUDDEN, number, when) for number in STOPPING for when in RULES], ids=named
+)
+def test_with_a_pod_that_is_gone_at_once(lives: Lives, kill: Kill) -> None:
+    """Its end is told, or it is told that nobody saw it; it is never counted and never dropped."""
+    outcome, _, deaths = lives.get(kill)
+    assert deaths == 1
+    first, second = outcome.status["attempts"]
+    told = (first["reason"], first.get("exitCode"), first.get("endStep"))
+    assert told in (("Preempted", 75, 4), ("EndUnseen", None, None))
+    assert first["counted"] is False
+    assert second["exitCode"] == 0
+    assert outcome.status.get("retries", 0) == 0
+    assert outcome.status["display"]["state"] == "Succeeded"
+    assert outcome.created == {"run-r1-1": 1, "run-r1-2": 1}
 
 
 @pytest.mark.fault(1)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from cluster.kubectl import kubectl
+from support.kstatus import kstatus
 from support.operator_process import USER_AGENT
 from support.operator_world import World
 from support.training_jobs import ARTIFACT, TRAIN, TRAINED, condition_of, make_spec
@@ -19,7 +22,7 @@ MAX_WRITES = 7
 MAX_EVENTS = 6
 
 
-def kstatus(status: dict[str, object]) -> tuple[str, str, str]:
+def trio(status: dict[str, object]) -> tuple[str, str, str]:
     """Status of Ready, Reconciling and Stalled."""
     ready, reconciling, stalled = (
         condition_of(status, kind)["status"] for kind in ("Ready", "Reconciling", "Stalled")
@@ -32,7 +35,7 @@ def test_from_apply_to_a_published_adapter(world: World) -> None:
     world.jobs.create("run")
     prepare = world.kubelet.pending("prepare")
     status = world.jobs.status("run")
-    assert kstatus(status) == ("False", "True", "False")
+    assert trio(status) == ("False", "True", "False")
     assert condition_of(status, "DataReady")["reason"] == "Preparing"
     assert status["display"]["state"] == "Preparing"
     world.kubelet.run(prepare)
@@ -40,12 +43,12 @@ def test_from_apply_to_a_published_adapter(world: World) -> None:
     pod = world.kubelet.pending("train")
     world.kubelet.run(pod)
     status = world.jobs.wait("run", "Running", reason="Training")
-    assert kstatus(status) == ("False", "True", "False")
+    assert trio(status) == ("False", "True", "False")
     assert status["attempts"][0]["podUid"] == pod["metadata"]["uid"]
     assert status["resolved"]["pins"] == {"modelCommit": "c" * 40}
     world.kubelet.end(pod, 0, TRAINED)
     status = world.jobs.wait("run", "Succeeded", reason="Succeeded")
-    assert kstatus(status) == ("True", "False", "False")
+    assert trio(status) == ("True", "False", "False")
     assert condition_of(status, "Published")["status"] == "True"
     assert status["artifact"] == ARTIFACT
     assert status["display"] == {
@@ -111,7 +114,7 @@ def test_refused_data_fail_the_job_before_a_training_job_exists(world: World) ->
     refusal = {"stage": "Prepare", "verdict": "Refused", "message": "column chosen is missing"}
     world.kubelet.end(prepare, 65, {**refusal, "dataReport": report})
     status = world.jobs.wait("run", "Failed", reason="DataRefused")
-    assert kstatus(status) == ("False", "False", "True")
+    assert trio(status) == ("False", "False", "True")
     assert condition_of(status, "Stalled")["message"] == "column chosen is missing"
     assert condition_of(status, "DataReady")["status"] == "False"
     assert status["dataReport"]["rows"] == 3
@@ -156,6 +159,8 @@ def test_progress_reaches_the_columns(world: World) -> None:
             thread.join()
     status = world.jobs.status("run")
     assert status["progress"]["percent"] == 42
+    assert status["progress"]["podUid"] == pod["metadata"]["uid"]
+    assert status["progress"]["time"]
     assert status["display"]["progress"] == "420/1000 42%"
     assert status["display"]["eta"] == "3m20s"
     assert status["display"]["loss"] == "0.6931"
@@ -176,6 +181,33 @@ def test_a_run_revision_is_another_run(world: World) -> None:
     assert condition_of(status, "Succeeded")["status"] == "False"
     terminal = [event for event in world.jobs.events("run") if event["type"] == "Warning"]
     assert [event["message"] for event in terminal] == ["model.uri: no"]
+
+
+def test_kubectl_waits_for_the_run_that_was_asked_for(idle_world: World) -> None:
+    """What an earlier revision has reached ends nobody's wait, nor is it current for kstatus."""
+    world = idle_world
+    world.operator.start()
+    live_through(world, "run")
+    assert is_waited_for(world, "Succeeded")
+    assert kstatus(world.jobs.get("run")) == "Current"
+    world.operator.kill()
+    world.jobs.patch("run", {"runRevision": 2})
+    assert not is_waited_for(world, "Succeeded")
+    assert kstatus(world.jobs.get("run")) == "InProgress"
+    world.operator.start()
+    world.kubelet.pending("prepare", job="run-r2-prepare")
+    assert not is_waited_for(world, "Succeeded")
+    assert is_waited_for(world, "Succeeded=False")
+
+
+def is_waited_for(world: World, condition: str) -> bool:
+    """Whether `kubectl wait` returns at once."""
+    command = [str(kubectl()), "--kubeconfig", str(world.server.kubeconfig)]
+    command += ["--namespace", world.namespace, "wait", "ptj/run", "--timeout=1s"]
+    done = subprocess.run(
+        [*command, f"--for=condition={condition}"], capture_output=True, text=True
+    )
+    return done.returncode == 0
 
 
 def test_jobs_are_deleted_when_their_time_is_up(world: World) -> None:

@@ -70,13 +70,28 @@ def allow_all(world: World) -> None:
 
 
 @pytest.mark.fault(24, 25)
-def test_a_pod_that_may_not_be_made_is_told_and_waited_for(world: World) -> None:
+def test_a_pod_that_a_quota_forbids_is_told_and_waited_for(world: World) -> None:
     """The Job is there and its controller may make no pod, which only Events say."""
     allow_no(world, "pods")
     world.jobs.create("run")
-    status = world.jobs.wait("run", "Ready", "False", "AdmissionRejected")
-    assert "kubectl describe job run-r1-prepare" in condition_of(status, "Ready")["message"]
+    status = world.jobs.wait("run", "Ready", "False", "QuotaExceeded")
+    told = condition_of(status, "Ready")["message"]
+    assert "exceeded quota: none" in told
+    assert "raise the quota" in told
     assert condition_of(status, "Failed")["status"] == "False"
+
+
+@pytest.mark.fault(25)
+def test_a_pod_that_a_policy_forbids_is_told_with_its_words(world: World) -> None:
+    """A limit on what containers may ask for stands here for any admission plug-in or webhook."""
+    path = f"/api/v1/namespaces/{world.namespace}/limitranges"
+    limits = [{"type": "Container", "max": {"cpu": "10m"}}]
+    world.server.api().call("POST", path, {"metadata": {"name": "x"}, "spec": {"limits": limits}})
+    world.jobs.create("run")
+    status = world.jobs.wait("run", "Ready", "False", "AdmissionRejected")
+    assert "cpu limit of 10m" in condition_of(status, "Ready")["message"]
+    (event,) = [item for item in world.jobs.events("run") if item["type"] == "Warning"]
+    assert (event["reason"], event["count"]) == ("AdmissionRejected", 1)
 
 
 @pytest.mark.fault(24)

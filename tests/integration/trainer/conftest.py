@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,10 @@ import boto3
 import pytest
 
 from cluster.s3 import S3Server
-from preftrain_api.run_spec import RunSpec
-from preftrain_trainer.places import opening as places
 from preftrain_trainer.places.s3_client import Connection
-from preftrain_trainer.places.store import ObjectStore
-from preftrain_trainer.workspace import Workspace
-from support.trainer_cases import run_spec, workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Somewhere to write to, with what a manifest and the Secret's folder say about it."""
-
-    output: dict[str, Any]
-    secret: dict[str, str]
-    bucket: str = ""
-
-    def keys_in(self, folder: Path) -> None:
-        """Lay the Secret out as a pod sees it."""
-        for name, value in self.secret.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One revision's folder of results, to be opened by any number of pods."""
-
-    place: Place
-    run: RunSpec
-    tmp_path: Path
-    opened: dict[str, ObjectStore] = field(default_factory=dict)
-
-    def workspace(self, pod: str = "pod-1") -> Workspace:
-        """A pod's folders."""
-        folders = workspace(self.tmp_path / pod, holder=pod)
-        self.place.keys_in(folders.secrets / "output")
-        return folders
-
-    def store(self, pod: str = "pod-1") -> ObjectStore:
-        """The store as that pod opens it, once: making a client takes longer than most tests."""
-        if pod not in self.opened:
-            self.opened[pod] = places.open_output(self.run, self.workspace(pod), patient=False)
-        return self.opened[pod]
+from support.result_place import Place, Revision
+from support.trainer_cases import run_spec
+from support.trainer_pod import Pod
 
 
 def make_bucket(endpoint: str, name: str) -> None:
@@ -128,3 +88,16 @@ def without_headers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(Connection, "_connect", connected)
 
     return apply
+
+
+@pytest.fixture
+def pod(tmp_path: Path, versity: Place) -> Pod:
+    """Small model and data on volumes, output in a bucket of VersityGW."""
+    return Pod(tmp_path, versity)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Revision:
+    """A revision in a folder, where nothing is slow."""
+    output = {"uri": f"file://{tmp_path}/published"}
+    return Revision(Place(output, {}), run_spec(tmp_path, output=output), tmp_path)

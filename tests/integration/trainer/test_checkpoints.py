@@ -1,5 +1,7 @@
 """Checkpoints in real stores: what is found again, what is kept, and who may write."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +14,7 @@ from preftrain_trainer.errors import ArtifactConflict, Preempted
 from preftrain_trainer.places.store import Fencing, ObjectStore
 from preftrain_trainer.publishing.claim import take_claim
 from support.checkpoints import sealed
-
-from .conftest import Place, Revision
+from support.result_place import Place, Revision
 
 pytestmark = pytest.mark.integration
 
@@ -107,6 +108,49 @@ def test_a_description_that_the_pointer_does_not_name_is_not_trusted(revision: R
 
     assert found is not None
     assert found.state.step == 3
+
+
+@in_folder
+@pytest.mark.parametrize("folder", ["checkpoints/../../elsewhere/step-6/", "elsewhere/step-6/"])
+def test_a_pointer_that_leads_elsewhere_is_not_followed(revision: Revision, folder: str) -> None:
+    """Whoever may write there must not choose what else of the volume is read."""
+    pod = Pod(revision, "first")
+    pod.save(3)
+    other = revision.tmp_path / "other"
+    sealed(other, 6)
+    for path in other.iterdir():
+        pod.store.put(f"{folder}{path.name}", path.read_bytes())
+    digest = f"sha256:{hashlib.sha256((other / RESUME).read_bytes()).hexdigest()}"
+    pointer = {"step": 6, "folder": folder, "digest": digest}
+    pod.store.put("checkpoints/latest.json", json.dumps(pointer).encode())
+
+    found = Pod(revision, "second").find()
+
+    assert found is not None
+    assert found.state.step == 3
+
+
+@in_folder
+@pytest.mark.parametrize("name", ["..", "../evil", ""])
+def test_a_file_that_leads_out_of_its_folder_makes_a_checkpoint_torn(
+    revision: Revision, name: str
+) -> None:
+    """It is not even fetched."""
+    pod = Pod(revision, "first")
+    pod.save(3)
+    pod.save(6)
+    where = "checkpoints/step-6/resume.json"
+    found = pod.store.get(where)
+    assert found is not None
+    state = json.loads(found[0])
+    state["files"][0]["path"] = name
+    pod.store.put(where, json.dumps(state).encode())
+    pod.store.delete("checkpoints/latest.json")
+
+    again = Pod(revision, "second").find()
+
+    assert again is not None
+    assert again.state.step == 3
 
 
 @in_folder

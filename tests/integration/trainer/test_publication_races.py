@@ -1,152 +1,103 @@
-"""Pods that publish to one place at the same time, in any order of their requests."""
+"""Pods that use one place at the same time, in any order of their requests."""
 
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from preftrain_api.report import Artifact
 from preftrain_api.run_spec import RunSpec
-from preftrain_trainer.errors import TrainerError
+from preftrain_trainer.checkpoint.remote import POINTER, ROOT, CheckpointPlace
+from preftrain_trainer.errors import Preempted, TrainerError
 from preftrain_trainer.places.folder_store import FolderStore
 from preftrain_trainer.places.ref import PlaceRef
-from preftrain_trainer.places.store import ANYTHING, Condition, ObjectStore, StoredObject
+from preftrain_trainer.places.store import ANYTHING, Condition, ObjectStore
+from preftrain_trainer.publishing.claim import take_claim
+from support.checkpoints import sealed
 from support.publication import HASH, OTHER_HASH, attempt, results, visible
 from support.s3_worlds import S3World
 from support.trainer_cases import run_spec
+from support.turns import PODS, InTurns, Turns, all_at_once, in_any_order
 
 pytestmark = pytest.mark.integration
 
-PODS = ("old", "new", "newest")
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-class Turns:
-    """Lets one thread at a time do one request, in a given order.
-
-    A thread whose turn it is may be busy computing; the others wait for its request, so that a
-    schedule means the same whenever it is played.
-    """
-
-    def __init__(self, order: list[str]) -> None:
-        self._order = order
-        self._alive = set(PODS)
-        self._changed = threading.Condition()
-
-    def take(self, name: str, request: Callable[[], _R]) -> _R:
-        """Do a request when it is this thread's turn."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._next() in (name, None))
-            if self._order:
-                self._order.pop(0)
-            try:
-                return request()
-            finally:
-                self._changed.notify_all()
-
-    def leave(self, name: str) -> None:
-        """This thread makes no more requests."""
-        with self._changed:
-            self._alive.discard(name)
-            self._changed.notify_all()
-
-    def _next(self) -> str | None:
-        while self._order and self._order[0] not in self._alive:
-            self._order.pop(0)
-        return self._order[0] if self._order else None
-
-
-class InTurns:
-    """A pod's way to the store: every request waits for its turn.
-
-    What a file's upload consists of is one request here, because only the last one of them
-    changes what others see.
-    """
-
-    def __init__(self, store: ObjectStore, turns: Turns, name: str) -> None:
-        self._store, self._turns, self._name = store, turns, name
-        self.url = store.url
-
-    def _turn(self, request: Callable[_P, _R], *arguments: _P.args, **more: _P.kwargs) -> _R:
-        return self._turns.take(self._name, lambda: request(*arguments, **more))
-
-    def get(self, key: str) -> tuple[bytes, str] | None:
-        return self._turn(self._store.get, key)
-
-    def head(self, key: str) -> StoredObject | None:
-        return self._turn(self._store.head, key)
-
-    def digest(self, key: str) -> str | None:
-        return self._turn(self._store.digest, key)
-
-    def fetch(self, key: str, path: Path) -> bool:
-        return self._turn(self._store.fetch, key, path)
-
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        return iter(self._turn(lambda: [*self._store.list(prefix)]))
-
-    def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
-        return self._turn(self._store.put, key, data, condition)
-
-    def put_file(self, key: str, path: Path, sha256: str, condition: Condition = ANYTHING) -> bool:
-        return self._turn(self._store.put_file, key, path, sha256, condition)
-
-    def delete(self, key: str) -> None:
-        self._turn(self._store.delete, key)
-
-    def discard_unfinished(self) -> None:
-        self._turn(self._store.discard_unfinished)
-
-
-# A run of one pod's requests that the others do not interrupt, again and again: the dangerous
-# schedules stall one pod for as long as another one needs for nearly everything.
-SCHEDULES = st.lists(
-    st.tuples(st.sampled_from(PODS), st.integers(1, 14)), min_size=4, max_size=14
-).map(lambda runs: [name for name, length in runs for _ in range(length)])
 NUMBERS = itertools.count()
+STEP_OF = {name: step for step, name in enumerate(PODS, 1)}
+"""The step that a pod's checkpoint is of."""
 
 
-def schedules(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Play a test for that many schedules, the same ones every time."""
-
-    def given_schedules(test: Callable[..., None]) -> Callable[..., None]:
-        chosen = settings(
-            max_examples=examples,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=[HealthCheck.function_scoped_fixture],
-        )
-        return given(order=SCHEDULES, other_run=st.booleans())(chosen(test))
-
-    return given_schedules
-
-
-@schedules(200)
+@in_any_order(200)
 def test_pods_that_meet_in_a_folder_publish_once_and_whole(
     tmp_path: Path, order: list[str], other_run: bool
 ) -> None:
     """At every moment either nothing is visible or all of one pod's results, and that for good."""
     folder = tmp_path / f"{next(NUMBERS)}"
     run = run_spec(folder)
-    place = PlaceRef.of("output", run.spec.output.uri, run.spec.output)
-    meet(lambda: FolderStore(place, folder / "out", "file://out"), run, folder, order, other_run)
+    meet(in_folder(run, folder), run, folder, order, other_run)
 
 
-@schedules(15)
+@in_any_order(15)
 def test_pods_that_meet_in_a_bucket_publish_once_and_whole(
     versity_world: S3World, tmp_path: Path, order: list[str], other_run: bool
 ) -> None:
     """The same, with a real server that decides who is first."""
     folder, prefix = tmp_path / f"{next(NUMBERS)}", versity_world.prefix()
     meet(lambda: versity_world.undisturbed(prefix), versity_world.run, folder, order, other_run)
+
+
+@in_any_order(100)
+def test_the_resume_pointer_moves_with_the_claim(
+    tmp_path: Path, order: list[str], other_run: bool
+) -> None:
+    """Once a later pod has moved it, no earlier one does; it names a whole checkpoint."""
+    folder = tmp_path / f"{next(NUMBERS)}"
+    opened = in_folder(run_spec(folder), folder)
+    moved: list[tuple[int, str]] = []
+
+    def pod(name: str, turns: Turns) -> None:
+        store = Watched(opened(), turns, name)
+        try:
+            claim = take_claim(store, name, "ConditionalWrites")
+            place = CheckpointPlace(store, "ConditionalWrites", name, claim.check, keep=2)
+            store.moved = lambda: moved.append((claim.epoch, name))
+            place.upload(folder / name, sealed(folder / name, STEP_OF[name] if other_run else 3))
+        except Preempted:
+            pass  # overtaken
+
+    all_at_once(order, pod)
+
+    assert [epoch for epoch, _ in moved] == sorted(epoch for epoch, _ in moved)
+    place = CheckpointPlace(opened(), "ConditionalWrites", "last", lambda: None, keep=2)
+    found = place.newest(folder / "found", lambda state, url: None, lambda: None)
+    assert found is not None
+    assert found.state.step == (STEP_OF[moved[-1][1]] if other_run else 3)
+
+
+def in_folder(run: RunSpec, folder: Path) -> Callable[[], ObjectStore]:
+    """Opens a store that is a folder."""
+    place = PlaceRef.of("output", run.spec.output.uri, run.spec.output)
+    return lambda: FolderStore(place, folder / "out", "file://out")
+
+
+class Watched(InTurns):
+    """Tells when the pointer was moved, before anybody else has a turn."""
+
+    def __init__(self, store: ObjectStore, turns: Turns, name: str) -> None:
+        super().__init__(store, turns, name)
+        self._pointed = store
+        self.moved: Callable[[], None] = lambda: None
+
+    def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
+        def put() -> bool:
+            written = self._pointed.put(key, data, condition)
+            if written and key == ROOT + POINTER:
+                self.moved()
+            return written
+
+        return self._turn(put)
 
 
 def meet(
@@ -157,11 +108,10 @@ def meet(
     other_run: bool,
 ) -> None:
     """Let all pods publish in this order of requests, and look at what is there afterwards."""
-    turns = Turns(order)
     published: list[Artifact] = []
     seen: set[str | None] = set()
 
-    def pod(name: str) -> None:
+    def pod(name: str, turns: Turns) -> None:
         left = results(folder / name, f"trained by {name}".encode(), name)
         spec_hash = OTHER_HASH if other_run and name == "new" else HASH
         try:
@@ -171,14 +121,8 @@ def meet(
             seen.add(turns.take(name, lambda: visible(opened())))
         except TrainerError:
             pass  # overtaken, or the place is another run's
-        finally:
-            turns.leave(name)
 
-    threads = [threading.Thread(target=pod, args=(name,)) for name in PODS]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_at_once(order, pod)
 
     final = visible(opened())
     assert {artifact.digest for artifact in published} <= {final}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from preftrain_trainer.stop import StopNow, StopRequest
-from support.fault_proxy import Step
+from support.fault_proxy import Fault, Rule, Step
 from support.publication import attempt, results, visible
 from support.s3_worlds import S3World
 from support.trainer_cases import clean_environment
@@ -21,10 +21,13 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def stop() -> Iterator[StopRequest]:
     """Listens for SIGTERM as a pod does."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    timer = signal.getitimer(signal.ITIMER_REAL)
     request = StopRequest()
     request.listen()
     yield request
+    signal.setitimer(signal.ITIMER_REAL, *timer)
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -52,6 +55,29 @@ def test_a_signal_in_the_middle_of_an_upload_aborts_its_parts(
     assert s3_world.unfinished(prefix) == []
     artifact = attempt(after, "pod-2", s3_world.run, results(tmp_path / "2"))
     assert visible(after) == artifact.digest
+
+
+def test_a_store_that_falls_silent_keeps_no_pod_beyond_its_time(
+    s3_world: S3World, tmp_path: Path, stop: StopRequest
+) -> None:
+    """A request during publishing waits for its end, but not until the pod is killed."""
+    prefix = s3_world.prefix()
+    stop.grace_seconds = 0.2
+    stop.let_finish()
+    s3_world.proxy.plan(Rule(Fault("Silence"), method="PUT", path="partNumber=1"))
+
+    def end(step: Step, method: str, path: str) -> None:
+        if step == "Before" and "partNumber=1" in path:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    s3_world.proxy.watch = end
+    pod = results(tmp_path / "1", s3_world.model())
+
+    with pytest.raises(StopNow):
+        attempt(s3_world.disturbed(prefix, 60.0), "pod-1", s3_world.run, pod, stop=stop)
+
+    assert visible(s3_world.undisturbed(prefix)) is None
+    assert s3_world.unfinished(prefix) == []
 
 
 def test_a_signal_after_the_decision_changes_nothing(

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import io
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from preftrain_trainer.errors import ObjectStoreUnavailable
+from preftrain_trainer.places import folder_store, s3
 from preftrain_trainer.places.store import (
     ABSENT,
     Condition,
@@ -23,10 +25,9 @@ from preftrain_trainer.places.store import (
     probe,
 )
 from support.fault_proxy import Fault, Rule
+from support.result_place import Place, Revision
 from support.s3_worlds import BUCKET, S3World
 from support.trainer_cases import run_spec
-
-from .conftest import Place, Revision
 
 pytestmark = pytest.mark.integration
 
@@ -90,6 +91,21 @@ def test_conditions_hold(revision: Revision) -> None:
     assert store.get("none") is None
     assert store.head("none") is None
     assert store.digest("none") is None
+
+
+def test_what_is_too_large_for_its_name_is_not_read(
+    revision: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim of gigabytes would take the memory of the pod; the sentence says what to do."""
+    for module in (folder_store, s3):
+        monkeypatch.setattr(module, "LARGEST_READ_BYTES", 10)
+    store = revision.store()
+    store.put("claim.json", b"x" * 11)
+
+    with pytest.raises(ObjectStoreUnavailable, match=r"r1/claim.json has 11 bytes.*remove it"):
+        store.get("claim.json")
+    store.put("claim.json", b"x" * 10)
+    assert store.get("claim.json") is not None
 
 
 def test_files_arrive_whole_with_their_digest(revision: Revision, tmp_path: Path) -> None:
@@ -213,6 +229,44 @@ def test_a_killed_copy_leaves_no_part_file(tmp_path: Path) -> None:
     store.discard_unfinished()
 
     assert not left.exists()
+
+
+def test_a_file_that_vanishes_while_it_is_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older pod may be removing its checkpoints at this moment."""
+    place = Place({"uri": f"file://{tmp_path}/out"}, {})
+    store = Revision(place, run_spec(tmp_path, output=place.output), tmp_path).store()
+    for key in ("step-1/a", "step-1/b", "step-2/a"):
+        store.put(key, b"x")
+    walk = os.walk
+
+    def vanishing(top: Path, **how: Any) -> Any:
+        for folder, folders, names in walk(top, **how):
+            (Path(folder) / "b").unlink(missing_ok=True)
+            shutil.rmtree(Path(folder) / "step-2", ignore_errors=True)
+            yield folder, folders, names
+
+    monkeypatch.setattr(os, "walk", vanishing)
+
+    assert [item.key for item in store.list()] == ["step-1/a"]
+
+
+def test_a_copy_that_cannot_be_removed_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By then the adapter may be published already."""
+    place = Place({"uri": f"file://{tmp_path}/out"}, {})
+    store = Revision(place, run_spec(tmp_path, output=place.output), tmp_path).store()
+    store.put("adapter/.y.part-copy-abc", b"half")
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", denied)
+    store.discard_unfinished()
+
+    assert "unfinished copies of earlier attempts stay" in caplog.text
 
 
 def test_metadata_in_capitals_are_the_same_metadata(

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from preftrain_api.reasons import REASON_OF_EXIT_CODE, Reason
+from preftrain_api.status import MAX_ATTEMPTS
 from preftrain_operator.kube.port import Json, Kind
+from support.schedule.children import controller_of, has_ended, is_on_its_way_out
 from support.schedule.world import World
 
+_COUNTED = frozenset(
+    {
+        Reason.INTERNAL_ERROR,
+        Reason.OBJECT_STORE_UNAVAILABLE,
+        Reason.KILLED,
+        Reason.END_UNSEEN,
+        Reason.JOB_DELETED,
+        *(reason for code, reason in REASON_OF_EXIT_CODE.items() if code.is_final),
+    }
+)
 CATCH_UP_ROUNDS = 10
 QUIET_ROUNDS = 200
 """Rounds in which a fair world must come to its end: far more than the longest life needs."""
@@ -36,18 +49,16 @@ def verdict_of(status: Json) -> tuple[str, str] | None:
 
 
 def catch_up(world: World) -> None:
-    """Both operators see everything and do all there is to do, while the cluster stands still.
+    """All operators see everything and do all there is to do, while the cluster stands still.
 
     Raises:
-        AssertionError: more than one training Job could still start a pod.
+        AssertionError: more than one training Job could still start a pod, or what holds the
+            run up is not said.
     """
+    world.asleep = None
     for _ in range(CATCH_UP_ROUNDS):
         before = world.api.version
-        for operator in world.operators:
-            operator.deliver(10_000)
-            operator.resync()
-            for key in operator.known():
-                operator.settle(key)
+        _let_operators_work(world)
         if world.api.version == before:
             break
     job = world.job()
@@ -55,10 +66,29 @@ def catch_up(world: World) -> None:
     alive = [
         item["metadata"]["name"]
         for item in world.unfinished("train")
-        if item["metadata"]["ownerReferences"][0]["uid"] == owner
-        and not item["spec"].get("activeDeadlineSeconds")
+        if controller_of(item) == owner and not is_on_its_way_out(item)
     ]
     assert len(alive) <= 1, f"{alive} are all unfinished"
+    if job is not None:
+        _check_held_up(world, job)
+
+
+def _check_held_up(world: World, job: Json) -> None:
+    """What holds the run up is told: its user, a name that is taken, or its queue."""
+    status = job["status"]
+    held = any(c["type"] == "Suspended" and c["status"] == "True" for c in status["conditions"])
+    if held:
+        pods = world.api.items(Kind.PODS)
+        assert all(map(has_ended, pods)), "a run that is said to be suspended has a pod"
+    if "completionTime" in status or job["spec"].get("suspend") or not status.get("jobRefs"):
+        return
+    current, stranger = status["jobRefs"][-1], world.stranger()
+    told = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
+    if stranger is not None and stranger["metadata"]["name"] == current["name"]:
+        assert told == "NameTaken", f"{current['name']} is taken, and the status says {told}"
+    for item in world.unfinished("train"):
+        if item["metadata"]["name"] == current["name"] and item["spec"].get("suspend"):
+            assert told == "Queued", f"{current['name']} is queued, and the status says {told}"
 
 
 def quieten(world: World) -> None:
@@ -69,23 +99,29 @@ def quieten(world: World) -> None:
     """
     job = world.job()
     if job is not None and job["spec"].get("suspend"):
-        job["metadata"]["generation"] += 1
-        world.api.put(Kind.TRAINING_JOBS, {**job, "spec": {**job["spec"], "suspend": False}})
+        world.user_suspends()
+    if world.stranger() is not None:
+        world.a_stranger_comes_or_goes()
+    world.asleep = None
     for _ in range(QUIET_ROUNDS):
         before = _state(world)
-        for operator in world.operators:
-            operator.deliver(10_000)
-            operator.resync()
-            for key in operator.known():
-                operator.settle(key)
+        _let_operators_work(world)
         world.garbage_collector()
         for _ in range(3):
+            world.queue(evict=False)
             world.job_controller()
             world.kubelet()
         world.seconds += 1
         if _state(world) == before:
             return
     raise AssertionError("still busy")
+
+
+def _let_operators_work(world: World) -> None:
+    for operator in world.operators:
+        operator.catch_up()
+        for key in operator.known():
+            operator.settle(key)
 
 
 def check_rest(world: World) -> None:
@@ -100,11 +136,30 @@ def check_rest(world: World) -> None:
     assert world.unfinished() == []
     uid = job["metadata"]["uid"]
     for item in world.api.items(Kind.JOBS):
-        assert item["metadata"]["ownerReferences"][0]["uid"] == uid
+        assert controller_of(item) == uid
+    check_accounts(world, status)
     names = [item["metadata"]["name"] for item in world.api.items(Kind.EVENTS)]
     assert len(names) == len(set(names))
     # The Job controller may start one pod more than allowed before the operator looks.
     assert status.get("retries", 0) <= job["spec"]["maxRetries"] + 2
+
+
+def check_accounts(world: World, status: Json) -> None:
+    """Whatever a Job counted as failed is in an attempt, seen or not.
+
+    The last Job of a run that gave up may fail once more when nobody counts any longer.
+    """
+    entries = status.get("attempts", ())
+    gave_up = verdict_of(status) == ("False", Reason.BACKOFF_LIMIT_EXCEEDED)
+    refs = status["jobRefs"][:-1] if gave_up else status["jobRefs"]
+    names = {ref["name"] for ref in refs if ref["stage"] == "Train"}
+    for item in world.api.items(Kind.JOBS):
+        name = item["metadata"]["name"]
+        if name not in names or len(entries) == MAX_ATTEMPTS:
+            continue
+        told = [entry for entry in entries if entry["job"] == name and entry["reason"] in _COUNTED]
+        failed = item["status"].get("failed", 0)
+        assert len(told) >= failed, f"{name} counted {failed} failures, not only {told}"
 
 
 def check_silence(world: World) -> None:

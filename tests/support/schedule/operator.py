@@ -14,13 +14,16 @@ from preftrain_operator.runtime.leadership import Alone
 from preftrain_operator.runtime.meter import NoMeter
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.resync import Resync
-from preftrain_operator.runtime.store import Store
+from preftrain_operator.runtime.store import CACHED, Store
 from support.fake_api import FakeApi
-from support.schedule.stepped import PausingApi, advance, finish
+from support.schedule.stepped import Fault, PausingApi, advance, finish
 from support.situations import INSTALLATION
 
 MAX_RECONCILES = 30
 """More than any job needs whose surroundings keep still."""
+
+MAX_REQUESTS = 12
+"""More than a look and what follows from it need until the Job is created."""
 
 WatchEvent = tuple[Kind, str, Json]
 
@@ -30,12 +33,15 @@ class SimulatedOperator:
 
     Attributes:
         requests_failed: how many reconciles ended in an error of the API.
+        kills: how many processes were killed.
+        silent: the kind whose watch is open and tells nothing.
     """
 
     def __init__(self, api: FakeApi, clock: Callable[[], datetime]) -> None:
         self._api = api
         self._clock = clock
         self.requests_failed = 0
+        self.kills = 0
         self.start()
 
     def start(self) -> None:
@@ -51,32 +57,57 @@ class SimulatedOperator:
             Alone(),
             clock=self._clock,
         )
+        self._resync = Resync(self._port, self._store, WorkQueue(), NoMeter())
         self._work: Coroutine[Any, Any, Any] | None = None
-        self._watch: deque[WatchEvent] = deque()
+        self._listing: Coroutine[Any, Any, Any] | None = None
+        self._watches: dict[Kind, deque[WatchEvent]] = {kind: deque() for kind in CACHED}
+        self.silent: Kind | None = None
         self.resync()
 
     def resync(self) -> None:
-        """A full list, read and taken in at one moment."""
-        resync = Resync(self._port, self._store, WorkQueue(), NoMeter())
-        finish(resync.sync())
+        """Full lists of all kinds, at one moment."""
+        finish(self._resync.sync())
+
+    def list_on(self) -> None:
+        """Make the next list, or the first of a new round: a moment for each kind."""
+        listing = self._listing or self._resync.sync()
+        self._listing = listing if advance(listing) else None
 
     def hear(self, event: WatchEvent) -> None:
         """The API server sends a watch event; it arrives later."""
-        self._watch.append(event)
+        self._watches[event[0]].append(event)
 
-    def deliver(self, count: int) -> None:
-        """So many events arrive, in order."""
-        for _ in range(min(count, len(self._watch))):
-            kind, sort, item = self._watch.popleft()
+    def deliver(self, kind: Kind, count: int) -> None:
+        """So many events of a kind arrive, in order; every kind has a watch of its own."""
+        watch = self._watches[kind] if kind is not self.silent else deque()
+        for _ in range(min(count, len(watch))):
+            _, sort, item = watch.popleft()
             if sort == "DELETED":
                 self._store.remove(kind, item)
             else:
                 self._store.put(kind, item)
 
-    def lose_events(self) -> None:
+    def listen(self) -> None:
+        """Everything arrives that was sent, but for a watch that is silent."""
+        for kind in CACHED:
+            self.deliver(kind, len(self._watches[kind]))
+
+    def catch_up(self) -> None:
+        """Everything that was sent arrives, a list that was under way and a new one too."""
+        self.silent = None
+        self.listen()
+        while self._listing is not None:
+            self.list_on()
+        self.resync()
+        self._port.next_fault = None
+
+    def lose_events(self, kind: Kind) -> None:
         """The watch is cut and begins anew with a list: what was deleted meanwhile is not told."""
-        missed = [event for event in self._watch if event[1] != "DELETED"]
-        self._watch = deque(missed[-1:])
+        self._watches[kind] = deque((kind, "MODIFIED", item) for item in self._api.items(kind))
+
+    def fail_next(self, fault: Fault) -> None:
+        """Let the next write fail."""
+        self._port.next_fault = fault
 
     def request(self, key: str) -> None:
         """Make one request, of the reconcile under way or of a new one."""
@@ -104,10 +135,20 @@ class SimulatedOperator:
                 return
         raise AssertionError("the operator does not come to rest")
 
+    def stall_before_creating(self, key: str) -> bool:
+        """Work until the next request creates a Job; False when there is nothing to create."""
+        for _ in range(MAX_REQUESTS):
+            if self._port.is_about_to_create:
+                return True
+            self.request(key)
+        return False
+
     def kill(self) -> None:
         """SIGKILL, and a new process."""
-        if self._work is not None:
-            self._work.close()
+        for task in (self._work, self._listing):
+            if task is not None:
+                task.close()
+        self.kills += 1
         self.start()
 
     def known(self) -> list[str]:

@@ -22,7 +22,7 @@ from preftrain_api.report import Artifact, DataReport, Evaluation, Finding, Metr
 from preftrain_api.resolve import LEARNING_RATE, TARGET_MODULES, resolve
 from preftrain_api.result import MAX_RESULT_BYTES, PrepareResult, TrainResult, fits
 from preftrain_api.run_spec import RunIdentity, RunSpec
-from preftrain_api.spec import PreferenceTrainingJobSpec
+from preftrain_api.spec import CheckpointSpec, PreferenceTrainingJobSpec
 from preftrain_api.status import PreferenceTrainingJobStatus
 from support.spec_cases import CASES, FULL, MINIMAL
 
@@ -112,6 +112,19 @@ def test_a_result_with_everything_at_its_bound_fits() -> None:
     text = fits(result)
     assert len(text) <= MAX_RESULT_BYTES
     assert TrainResult.model_validate_json(text).evaluation == result.evaluation
+
+
+def test_a_result_that_no_spec_allows_is_an_error_of_ours() -> None:
+    """Whatever is left out, what decides about the run stays."""
+    artifact = ARTIFACT.model_copy(update={"uri": "s3://" + "x" * MAX_RESULT_BYTES})
+    for result in (PrepareResult(verdict="Adopted"), TrainResult()):
+        with pytest.raises(ValueError, match="does not fit a termination message"):
+            fits(result.model_copy(update={"artifact": artifact}))
+
+
+def test_a_place_that_is_null_is_none() -> None:
+    """As if it were left out: the output's is taken."""
+    assert CheckpointSpec(uri=None) == CheckpointSpec()
 
 
 def test_status_ignores_what_a_newer_operator_wrote() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from preftrain_operator.kube.errors import Denied
-from preftrain_operator.kube.port import Json, Kind
+from preftrain_operator.kube.port import Json, Kind, Page
 from preftrain_operator.runtime.controller import UNTOLD_SECONDS, Controller
 from preftrain_operator.runtime.leadership import Alone
 from preftrain_operator.runtime.meter import NoMeter
@@ -152,3 +153,36 @@ async def test_a_job_that_was_deleted_unseen_is_noticed() -> None:
     await world.controller.reconcile(UID)
     assert world.store.untold(UID) == []
     assert world.reason() == "JobDeleted"
+
+
+class CountingLate(FakeApi):
+    """An API server whose list of Jobs is from a moment before the pod was counted and went."""
+
+    async def pages(
+        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """See `KubePort`."""
+        async for page in super().pages(kind, namespace, labels=labels, fields=fields):
+            if kind is Kind.JOBS:
+                page = Page(tuple(uncounted(item) for item in page.items), page.resource_version)
+            yield page
+
+
+def uncounted(child: Json) -> Json:
+    """The Job before its controller had counted the pod."""
+    metadata = {**child["metadata"], "resourceVersion": "1"}
+    return {**child, "metadata": metadata, "status": {"active": 1}}
+
+
+@pytest.mark.fault(3)
+async def test_the_count_that_is_held_against_a_missing_pod_is_newer_than_its_absence() -> None:
+    """A list of Jobs may be older than the list of pods that lacks it."""
+    api = CountingLate()
+    job, child, _ = running()
+    child["status"] |= {"failed": 1}
+    for kind, item in ((Kind.TRAINING_JOBS, job), (Kind.JOBS, child)):
+        api.put(kind, item)
+    await World(api).look()
+    (job,) = api.items(Kind.TRAINING_JOBS)
+    assert job["status"]["attempts"][0]["reason"] == "EndUnseen"
+    assert job["status"]["retries"] == 1

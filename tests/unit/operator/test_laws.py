@@ -17,6 +17,7 @@ from preftrain_operator.core.decide import decide
 from preftrain_operator.core.observed import observe
 from preftrain_operator.core.plan import Plan
 from preftrain_operator.core.situation import Situation
+from support.kstatus import kstatus
 from support.situations import INSTALLATION, NOW, SKIP, UID, at, make_job
 from support.training_jobs import SPEC, TRAIN, TRAINED
 
@@ -24,6 +25,15 @@ RETRIED = (69, 70, 75, 137)
 EXIT_CODES = st.one_of(
     st.sampled_from(RETRIED), st.sampled_from([int(code) for code in ExitCode] + [1, 143])
 )
+LIMITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "activeDeadlineSeconds": st.just(60),
+        "startDeadlineSeconds": st.just(40),
+        "ttlSecondsAfterFinished": st.just(20),
+    },
+)
+A_YEAR_SECONDS = 365 * 86400.0
 MAX_STEPS = 12
 """Plans that may follow each other before nothing is left to do."""
 
@@ -43,18 +53,22 @@ class Life(RuleBasedStateMachine):
         self.highest: dict[int, int] = {}
         self.manifests: list[dict[str, Any]] = []
 
-    def decide(self, *, live: bool = False) -> Plan:
+    def decide(self, *, live: bool = False, later_seconds: float = 0) -> Plan:
         """What the operator would do, on fresh caches."""
         view = observe(self.job, self.jobs.values(), self.pods.values(), live=live)
-        return decide(Situation(view, NOW + timedelta(seconds=self.seconds), INSTALLATION))
+        now = NOW + timedelta(seconds=self.seconds + later_seconds)
+        return decide(Situation(view, now, INSTALLATION))
 
-    @initialize(skip=st.booleans())
-    def user_applies(self, skip: bool) -> None:
-        """With or without prepare; the operator looks, and prepare mostly ends well."""
+    @initialize(skip=st.booleans(), queued=st.booleans(), limits=LIMITS)
+    def user_applies(self, skip: bool, queued: bool, limits: dict[str, int]) -> None:
+        """With or without prepare and a queue; the operator looks, and prepare mostly ends well."""
+        self.edit(**limits)
         if skip:
             self.edit(dataset=SKIP)
+        if queued:
+            self.edit(compute={**SPEC["compute"], "queueName": "gpus"})
         self.reconcile(crash_after=9)
-        if not skip:
+        if not skip and self.admitted_jobs():
             self.pod_lives_and_dies(exit_code=0, seen_running=True, judged=True)
             self.reconcile(crash_after=9)
 
@@ -142,13 +156,36 @@ class Life(RuleBasedStateMachine):
         """Jobs without a last condition."""
         return [job for job in self.jobs.values() if not job["status"].get("conditions")]
 
+    def admitted_jobs(self) -> list[dict[str, Any]]:
+        """Those of them that no queue holds back."""
+        return [job for job in self.active_jobs() if not job["spec"]["suspend"]]
+
     @precondition(lambda self: self.active_jobs())
+    @rule(suspend=st.booleans())
+    def queue(self, suspend: bool) -> None:
+        """Admits the Job, or evicts it: its pods end, and go."""
+        job = self.active_jobs()[0]
+        uid = job["metadata"]["uid"]
+        if "kueue.x-k8s.io/queue-name" not in job["metadata"]["labels"]:
+            return
+        status = {} if suspend else {"startTime": at(self.seconds)}
+        self.jobs[uid] = {**job, "spec": {"suspend": suspend}, "status": status}
+        for name, pod in list(self.pods.items()) if suspend else ():
+            if pod["metadata"]["ownerReferences"][0]["uid"] == uid:
+                del self.pods[name]
+
+    @rule(seconds=st.sampled_from((1, 15, 50)))
+    def time_passes(self, seconds: int) -> None:
+        """Nothing else happens meanwhile."""
+        self.seconds += seconds
+
+    @precondition(lambda self: self.admitted_jobs())
     @rule(exit_code=EXIT_CODES, seen_running=st.booleans(), judged=st.booleans())
     def pod_lives_and_dies(self, exit_code: int, seen_running: bool, judged: bool) -> None:
         """A Job's next pod runs, perhaps seen by the operator, and ends; the Job controller
         judges it, perhaps later.
         """
-        job = self.active_jobs()[0]
+        job = self.admitted_jobs()[0]
         self.serial += 1
         self.seconds += 1
         uid = f"pod-{self.serial}"
@@ -177,7 +214,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def job_controller(self) -> None:
         """The Job controller makes of ended pods what it makes of them."""
-        for job in self.active_jobs():
+        for job in self.admitted_jobs():
             owned = [
                 pod
                 for pod in self.pods.values()
@@ -250,7 +287,20 @@ class Life(RuleBasedStateMachine):
         assert (trio["Succeeded"] == "True") == (trio["Ready"] == "True")
         assert (trio["Failed"] == "True") == (trio["Stalled"] == "True")
         assert not (trio["Reconciling"] == trio["Stalled"] == "True")
+        verdict = {"Succeeded": "Current", "Failed": "Failed"}
+        ends = [verdict[kind] for kind in verdict if trio[kind] == "True"]
+        assert kstatus(self.job) == (ends[0] if ends else "InProgress")
         assert len(self.active_jobs()) <= 1
+        waits = not self.job["spec"].get("suspend") and "completionTime" not in status
+        if waits and any(job["spec"]["suspend"] for job in self.active_jobs()):
+            ready = next(item for item in status["conditions"] if item["type"] == "Ready")
+            assert ready["reason"] == "Queued"
+        if any(c["type"] == "Suspended" and c["status"] == "True" for c in status["conditions"]):
+            assert self.active_jobs() == []
+        # Until the moment for which a look was asked, time alone changes nothing.
+        wait = self.decide().requeue_after
+        later = A_YEAR_SECONDS if wait is None else wait - 0.001
+        assert self.decide(later_seconds=later).is_empty, f"a look was asked for in {wait} s"
         if status.get("retries", 0) > self.job["spec"]["maxRetries"]:
             assert "completionTime" in status
 

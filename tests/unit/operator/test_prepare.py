@@ -87,7 +87,9 @@ def test_verdict_adopted_ends_well_without_training() -> None:
 )
 def test_a_failed_prepare_is_the_verdict(exit_code: int, reason: str) -> None:
     """The exit code decides, the message speaks."""
-    job, child, pod = ended(exit_code, "what went wrong", FAILED)
+    by_policy = exit_code in (64, 65, 66)
+    failed = FAILED if by_policy else {"Failed": {"reason": "BackoffLimitExceeded"}}
+    job, child, pod = ended(exit_code, "what went wrong", failed)
     plan = plan_for(job, child, pods=(pod,))
     assert condition(plan, "Failed") == ("True", reason)
     assert condition(plan, "DataReady") == ("False", reason)

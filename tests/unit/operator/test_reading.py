@@ -13,8 +13,8 @@ from preftrain_api.status import PreferenceTrainingJobStatus
 from preftrain_operator.core.display import duration, steps
 from preftrain_operator.core.observed import view_pod
 from preftrain_operator.core.reading import read_leniently
-from preftrain_operator.core.verdict import ending_of, result_of, spoken
-from support.situations import make_child, make_pod, running
+from preftrain_operator.core.verdict import ending_of, result_of
+from support.situations import make_child, make_pod, plan_for, running
 from support.training_jobs import TRAIN, TRAINED
 
 JSON = st.recursive(
@@ -57,8 +57,9 @@ def test_what_is_written_is_read_back() -> None:
 @pytest.mark.case(30)
 @given(JSON)
 def test_no_status_breaks_the_reader(raw: Any) -> None:
-    """Whatever somebody wrote into the status by hand."""
-    read_leniently(PreferenceTrainingJobStatus, raw)
+    """Whatever somebody wrote into the status by hand; what is read can be written again."""
+    status = read_leniently(PreferenceTrainingJobStatus, raw)
+    assert status is None or read_leniently(PreferenceTrainingJobStatus, status.plain()) == status
 
 
 @pytest.mark.fault(33, 39)
@@ -85,11 +86,39 @@ def test_other_messages_are_no_result(text: str) -> None:
     assert result_of(ended(0, text), TrainResult) is None
 
 
-def test_the_end_of_a_log_is_kept_as_the_message() -> None:
-    """The kubelet puts it there when the process said nothing; its end tells most."""
-    assert spoken("line one\nValueError: two\n") == "line one\nValueError: two"
-    assert spoken("a" * 3000 + "the end").endswith("the end")
-    assert len(spoken("a" * 3000)) == 1024
+@pytest.mark.parametrize(
+    ("exit_code", "reason", "log", "message"),
+    [
+        (
+            1,
+            "InternalError",
+            "Traceback:\nImportError: no module named x\n",
+            "ImportError: no module",
+        ),
+        (139, "Killed", "loading weights\nFatal Python error: Segmentation fault", "Fatal Python"),
+        (137, "OOMKilled", "step 3 of 10\nstep 4 of 10", "The node's memory limit was exceeded"),
+    ],
+    ids=["import-error", "crash", "out-of-memory"],
+)
+def test_the_end_of_the_log_is_kept_where_the_process_said_nothing(
+    exit_code: int, reason: str, log: str, message: str
+) -> None:
+    """The kubelet hands it over; its last line tells most, unless Kubernetes knows better."""
+    killed_by = "OOMKilled" if reason == "OOMKilled" else "Error"
+    job, child, _ = running()
+    pod = make_pod(child, exit_code=exit_code, message=log, reason=killed_by)
+    plan = plan_for(job, child, pods=(pod,))
+    assert plan.status is not None
+    (entry,) = plan.status.attempts
+    assert (entry.exit_code, entry.reason) == (exit_code, reason)
+    assert (entry.message or "").startswith(message)
+    assert entry.log_tail == log.strip()
+
+
+def test_what_a_process_said_itself_needs_no_log() -> None:
+    """A result is a sentence of the trainer's own."""
+    ending = ending_of(ended(70, json.dumps({**TRAINED, "message": "out of luck"})))
+    assert (ending.message, ending.log_tail) == ("out of luck", "")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from preftrain_operator.core.observed import Refusal
-from preftrain_operator.core.plan import Plan
+from preftrain_operator.core.plan import EventNote, Plan
 from preftrain_operator.kube.errors import NotFound
 from preftrain_operator.kube.port import Kind
-from preftrain_operator.runtime.executor import Executor, merge_patch
+from preftrain_operator.runtime.executor import Executor, event_body, merge_patch
 from preftrain_operator.runtime.leadership import Alone
 from preftrain_operator.runtime.meter import NoMeter
 from preftrain_operator.runtime.progress import ProgressPuller, targets_of
@@ -277,3 +277,12 @@ async def test_nothing_is_created_for_a_resource_that_was_made_anew() -> None:
 def test_status_writes_carry_only_what_changes(old: Any, new: Any, patch: Any) -> None:
     """What a newer operator wrote beside it is left alone."""
     assert merge_patch(old, new) == patch
+
+
+@pytest.mark.fault(33)
+def test_an_event_is_never_too_long_to_be_posted() -> None:
+    """API servers take 1024 characters; what a user wrote may be repeated in more."""
+    note = EventNote("Refused/1", "BadSpec", "x" * 5000, warning=True)
+    body = event_body(look(make_job()), 1, note, NOW)
+    assert len(body["message"]) == 1024
+    assert body["message"].endswith("…")

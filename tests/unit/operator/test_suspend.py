@@ -9,13 +9,14 @@ from support.situations import (
     after,
     condition,
     make_child,
+    make_job,
     make_pod,
     plan_for,
     running,
     started,
     training,
 )
-from support.training_jobs import TRAINED
+from support.training_jobs import SPEC, TRAINED
 
 
 def suspended(job: dict[str, Any]) -> dict[str, Any]:
@@ -140,3 +141,14 @@ def test_used_up_retries_end_a_suspended_run_too() -> None:
     pod = make_pod(child, exit_code=70)
     plan = plan_for(suspended(job), child, pods=(pod,))
     assert condition(plan, "Failed") == ("True", "BackoffLimitExceeded")
+
+
+def test_a_run_that_is_held_keeps_no_job() -> None:
+    """One that an operator with an old view made late would train although all is suspended."""
+    job = make_job({**SPEC, "suspend": True})
+    held = after(job, plan_for(job))
+    late = make_child()
+    assert plan_for(held, late).look_again
+    plan = plan_for(held, late, live=True)
+    assert [item.target.uid for item in plan.deletes] == [late["metadata"]["uid"]]
+    assert plan_for(held, live=True).is_empty

@@ -1,6 +1,7 @@
 """Arguments of the training library are set by us and read back."""
 
 from dataclasses import dataclass, field, make_dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,29 @@ def test_a_change_after_construction_is_noticed() -> None:
     config.max_length = 1024
     with pytest.raises(InternalError, match="max_length from 2048 to 1024"):
         require_unchanged(config, wanted)
+
+
+def test_a_configuration_that_is_as_asked_is_taken() -> None:
+    """Enums count as their values, and what cannot be read back is not compared."""
+
+    class Kind(Enum):
+        LINEAR = "linear"
+
+    @dataclass
+    class Config:
+        lr_scheduler_type: Any
+        gradient_checkpointing_kwargs: Any
+        accelerator_config: Any
+        unsloth_tiled_mlp: bool = False
+
+        def __post_init__(self) -> None:
+            self.lr_scheduler_type = Kind(self.lr_scheduler_type)
+            self.accelerator_config = object()
+            self.gradient_checkpointing_kwargs = {"use_reentrant": True}
+
+    wanted = {
+        "lr_scheduler_type": "linear",
+        "gradient_checkpointing_kwargs": None,
+        "accelerator_config": None,
+    }
+    assert configure(Config, wanted).lr_scheduler_type is Kind.LINEAR

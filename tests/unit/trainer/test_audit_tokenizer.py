@@ -20,6 +20,8 @@ TALK: list[Message] = [
     {"role": "user", "content": "And then?"},
 ]
 
+GREETING: Message = {"role": "user", "content": "Grüße"}
+
 
 def made(folder: Path, template: str | None, **config: Any) -> Path:
     folder.mkdir(exist_ok=True)
@@ -154,3 +156,14 @@ def test_a_faulty_template_refuses_what_it_cannot_render(tmp_path: Path) -> None
 
     with pytest.raises(Unrenderable):
         load_tokenizer(folder, "m").render(TALK, for_answer=False)
+
+
+def test_templates_may_mark_the_answer_and_write_json(tmp_path: Path) -> None:
+    """As transformers lets them: letters stay as they are."""
+    answer = "{% generation %}{{ messages[0] | tojson }}{% endgeneration %}"
+    folder = made(tmp_path / "m", answer)
+
+    rendered = load_tokenizer(folder, "m").render([GREETING], for_answer=False)
+
+    assert json.loads(rendered) == GREETING
+    assert "Grüße" in rendered

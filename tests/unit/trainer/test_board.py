@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,6 +32,24 @@ def board() -> ProgressBoard:
 def address(board: ProgressBoard) -> Iterator[str]:
     with serve(board, 0) as port:
         yield f"http://127.0.0.1:{port}"
+
+
+def test_changes_of_two_threads_are_told_in_their_order(board: ProgressBoard) -> None:
+    """An upload that ends meanwhile must not bring back what was shown before."""
+    told: list[tuple[str, int | None]] = []
+    saved = threading.Thread(target=board.saved, args=(7,))
+
+    def slow(progress: Progress) -> None:
+        if progress.phase == "Publishing" and saved.ident is None:
+            saved.start()
+            saved.join(0.2)  # it cannot end, because this is not told yet
+        told.append((progress.phase, progress.checkpoint_step))
+
+    board.add_listener(slow)
+    board.phase("Publishing")
+    saved.join()
+
+    assert told == [("Publishing", None), ("Publishing", 7)]
 
 
 def read(url: str) -> str:

@@ -48,6 +48,12 @@ def test_places_that_are_no_hub_are_not_named_as_ids() -> None:
     assert 'from_pretrained(\n    "path/to/base", dtype="auto"\n)' in text
 
 
+def test_orpo_does_not_claim_a_comparison() -> None:
+    """Its rewards have no reference, so its accuracy says nothing about what was learnt."""
+    assert "ORPO rewards answers that are likely" in card_of(method={"type": "ORPO"})
+    assert "against the base model:" not in card_of(method={"type": "ORPO"})
+
+
 def test_the_evidence_stands_in_it() -> None:
     """Digests, interval, gates, guards, settings and versions."""
     text = card(evidence())

@@ -38,15 +38,22 @@ def test_a_value_that_is_no_number_breaks_the_line() -> None:
     assert lines(line_chart([Series("a", values)], title="t")) == ["c0", "c0"]
 
 
-@pytest.mark.parametrize("values", [((1, 0.5),), ((1, 2.0), (2, 2.0)), ((1, math.inf),)])
-def test_few_and_equal_values_can_be_drawn(values: tuple[tuple[int, float], ...]) -> None:
+@pytest.mark.parametrize(
+    ("values", "mark"), [(((1, 0.5),), "<circle"), (((1, 2.0), (2, 2.0)), "<polyline")]
+)
+def test_few_and_equal_values_can_be_drawn(
+    values: tuple[tuple[int, float], ...], mark: str
+) -> None:
     """A run may end after one step."""
-    tree(line_chart([Series("a", values)], title="t"))
+    svg = line_chart([Series("a", values)], title="t")
+    tree(svg)
+    assert svg.count(mark) == 1
 
 
 def test_only_numbers_can_be_drawn() -> None:
     """What has none says so."""
-    assert "no numbers" in line_chart([Series("a", ((1, math.nan),))], title="t")
+    for value in (math.nan, math.inf):
+        assert "no numbers" in line_chart([Series("a", ((1, value),))], title="t")
     assert "no numbers" in histogram([math.nan], title="t", zero="0")
 
 

@@ -12,7 +12,16 @@ import pytest
 from preftrain_api.exit_codes import ExitCode
 from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.job_file import read_job, read_run_spec
-from support.trainer_cases import job, preftrain, run_spec, text_rows, write_model, write_rows
+from preftrain_trainer.workspace import Workspace
+from support.trainer_cases import (
+    clean_environment,
+    job,
+    preftrain,
+    run_spec,
+    text_rows,
+    write_model,
+    write_rows,
+)
 
 
 def write_job(tmp_path: Path, raw: dict[str, Any]) -> Path:
@@ -109,6 +118,17 @@ def test_a_run_spec_of_another_release_is_refused(tmp_path: Path) -> None:
         read_run_spec(path)
 
 
+def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    """A manifest in another encoding, and a run spec that nobody has mounted."""
+    path = tmp_path / "job.yaml"
+    path.write_bytes("kind: Prüfung".encode("latin-1"))
+
+    with pytest.raises(BadSpec, match=r"job\.yaml is not UTF-8; save it as UTF-8"):
+        read_job(path, None)
+    with pytest.raises(BadSpec, match=r"cannot be read: .*use 'preftrain run'"):
+        read_run_spec(tmp_path / "run.json")
+
+
 def test_a_wrong_manifest_ends_with_64_and_one_sentence(tmp_path: Path) -> None:
     """Nothing but the sentence is printed, in a process of its own."""
     manifest = write_job(tmp_path, changed(job(tmp_path), "spec.trainning", {}))
@@ -163,6 +183,18 @@ def test_prepare_needs_no_torch(tmp_path: Path) -> None:
     heavy = {"torch", "transformers", "datasets", "unsloth", "trl", "peft", "accelerate"}
     assert "pyarrow" in loaded
     assert not loaded & heavy
+
+
+def test_a_pod_listens_before_it_loads_anything() -> None:
+    """A signal that comes earlier is lost on the first process of a container."""
+    code = "import sys, preftrain_trainer.__main__; sys.exit('pydantic' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], env=clean_environment(), check=False)
+    assert ended.returncode == 0
+
+
+def test_pods_without_a_uid_are_two_pods() -> None:
+    """With one name they would share the claim, and both publish."""
+    assert Workspace.of_pod({}).holder != Workspace.of_pod({}).holder
 
 
 def test_reading_a_manifest_loads_no_client_library() -> None:

@@ -1,14 +1,21 @@
 """Data files: every form that can be read, and what is said about those that cannot."""
 
+import errno
 import gzip
 import json
+import shutil
+import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
-from preftrain_trainer.data import rows
+from preftrain_trainer.data import json_rows, json_text, table_rows
 from preftrain_trainer.data.pairs import LoadedData
+from preftrain_trainer.data.rows import read_rows
 from preftrain_trainer.errors import DataRefused
 from support.trainer_cases import load_data, run_spec, text_rows, write_rows
 
@@ -98,10 +105,11 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
         (b"", "pairs.jsonl", ["pairs.jsonl is empty"]),
         (b"\n\n", "pairs.jsonl", ["pairs.jsonl holds no rows"]),
         (b"[]", "pairs.json", ["pairs.json holds no rows"]),
+        (b" \n ", "pairs.json", ["pairs.json holds no rows"]),
         (b"prompt,chosen,rejected\n", "pairs.csv", ["pairs.csv holds no rows"]),
         (b"not json\n", "pairs.jsonl", ["pairs.jsonl line 1", "not JSON"]),
         (b"<html>", "pairs.json", ["pairs.json is neither", "JSON lines"]),
-        (b"PAR1", "pairs.parquet", ["pairs.parquet is not a Parquet file"]),
+        (b"PAR1", "pairs.parquet", ["pairs.parquet cannot be read as Parquet"]),
         (b"{}", "pairs.jsonl.gz", ["pairs.jsonl.gz is not whole gzip data"]),
         (
             gzip.compress(b'{"a": 1}\n' * 99, mtime=0)[:-12],
@@ -210,23 +218,194 @@ def test_hh_dialogues_need_no_conversion(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["rows.json", "rows.parquet.gz"])
-def test_forms_that_are_read_whole_have_a_limit(
+@pytest.mark.parametrize("name", ["rows.json", "rows.jsonl", "rows.csv", "rows.parquet.gz"])
+def test_a_large_file_takes_little_memory(tmp_path: Path, name: str) -> None:
+    """Measured: what Python holds at most while 16 MiB pass by."""
+    texts = [f"{number}" * 20_000 for number in range(10, 90)]
+    rows = [{"prompt": text[:9], "chosen": text * 3, "rejected": text * 2} for text in texts]
+    path = write_rows(tmp_path / name, rows)
+    del rows, texts
+
+    tracemalloc.start()
+    try:
+        count = sum(1 for row in read_rows(path, name, tmp_path) if row.problem is None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert count == 80
+    # A batch of Parquet's holds all of these rows, in Arrow's memory and once in ours.
+    assert peak < (40 << 20 if "parquet" in name else 8 << 20)
+
+
+@pytest.mark.parametrize(
+    "name", ["rows.json", "rows.jsonl", "one-line.json", "around.json", "rows.csv"]
+)
+def test_a_row_that_does_not_end_is_not_taken_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The refusal says which form has none."""
-    monkeypatch.setattr(rows, "WHOLE_BYTES", 1000)
-    write_rows(tmp_path / name, text_rows(100))
+    """A file without line ends, or with a quote that is never closed."""
+    for module in (json_rows, table_rows):
+        monkeypatch.setattr(module, "ROW_CHARACTERS", 1 << 20)
+    monkeypatch.setattr(json_text, "_CHUNK_BYTES", 1 << 16)
+    good = [json.dumps(row) for row in text_rows(3)]
+    long = '{"prompt": "' + "x" * (3 << 20) + '"}'
+    text = {
+        "rows.json": f"[{good[0]}, {long}]",
+        "rows.jsonl": "\n".join([good[0], long, good[1]]),
+        "one-line.json": f"{long}\n{good[0]}",
+        "around.json": '{"data": [' + f"{good[0]}, {long}]}}",
+        "rows.csv": 'prompt,chosen,rejected\n"' + "x" * (3 << 20),
+    }[name]
+    (tmp_path / name).write_text(text)
 
-    with pytest.raises(DataRefused, match=rf"{name} is larger than .*(JSON lines|leave out .gz)"):
-        load_data(run_spec(tmp_path, dataset={"uri": f"file://{name}"}), tmp_path)
+    if name == "rows.jsonl":
+        found = list(read_rows(tmp_path / name, name, tmp_path))
+        assert [row.problem is None for row in found] == [True, False, True]
+        assert "longer than" in str(found[1].problem)
+        return
+    with pytest.raises(DataRefused, match=f"{name}.*(more|longer) than"):
+        list(read_rows(tmp_path / name, name, tmp_path))
 
 
-def test_json_lines_have_no_limit_under_the_name_json(
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[{}", "cut off in the middle after row 1"),
+        ('[{"a": "b', "cut off in the middle"),
+        ("[{} {}]", "']' expected, not '{' after row 1"),
+        ("[{}] x", "more text after the end after row 1"),
+        ("[{}, 0}]", "']' expected"),
+        ("[{},]", "Expecting value"),
+        ("[{}, x, {}, {}, {}, {}, {}, {}]", "Expecting value after row 1"),
+        ('{"a": 1, 2: 3}', "Expecting|a key that is no text"),
+        ('{"a" 1}', "':' expected"),
+        ("7", "'{' expected"),
+        ("[" * 9000, "nested too deeply"),
+        ("[" + "1" * 5000 + "]", "digits"),
+    ],
+)
+def test_a_json_document_that_is_none_is_refused_with_its_place(
+    tmp_path: Path, content: str, says: str
+) -> None:
+    """What is wrong, and after which row."""
+    (tmp_path / "rows.json").write_text(content)
+
+    with pytest.raises(DataRefused, match=f"rows.json is neither .*{says}"):
+        list(read_rows(tmp_path / "rows.json", "rows.json", tmp_path))
+
+
+def test_a_document_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    """The way out is in the sentence."""
+    for text in ('[{"a": 1}]', '{"a": 1}'):
+        (tmp_path / "rows.json").write_bytes(text.encode("utf-16"))
+        with pytest.raises(DataRefused, match="save it as UTF-8"):
+            list(read_rows(tmp_path / "rows.json", "rows.json", tmp_path))
+
+
+def test_one_object_alone_is_one_row(tmp_path: Path) -> None:
+    """Also when it holds a list of objects, which are turns then."""
+    turns = [{"role": "user", "content": "a"}]
+    for row in (text_rows(1)[0], {"chosen": turns, "n": [1], "none": []}, {}):
+        (tmp_path / "one.json").write_text(json.dumps(row, indent=2))
+        assert [row.values for row in read_rows(tmp_path / "one.json", "one.json", tmp_path)] == [
+            row
+        ]
+
+
+def test_what_stands_around_a_list_of_rows_is_passed_over(tmp_path: Path) -> None:
+    """Values of any kind, before it and behind it."""
+    around = {"n": 1, "tags": ["a"], "none": [], "rows": [{"a": 1}, {"a": 2}], "by": {"x": [{}]}}
+    (tmp_path / "set.json").write_text(json.dumps(around))
+
+    found = list(read_rows(tmp_path / "set.json", "set.json", tmp_path))
+
+    assert [(row.where, row.values) for row in found] == [
+        ("set.json row 1", {"a": 1}),
+        ("set.json row 2", {"a": 2}),
+    ]
+
+
+def test_entries_of_a_list_that_are_no_objects_are_malformed_rows(tmp_path: Path) -> None:
+    """The others are read."""
+    (tmp_path / "rows.json").write_text('[{"a": 1}, 12, "x", [], null]')
+
+    found = list(read_rows(tmp_path / "rows.json", "rows.json", tmp_path))
+
+    assert [row.problem for row in found] == [None, *["not a JSON object"] * 4]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+def test_a_key_that_occurs_twice_is_a_malformed_row(tmp_path: Path, name: str) -> None:
+    """Which of the two answers is meant, nobody knows."""
+    rows = ['{"chosen": "a", "chosen": "b"}', '{"chosen": [{"role": "x", "role": "y"}]}', "{}"]
+    text = "\n".join(rows) if name == "rows.jsonl" else f"[{', '.join(rows)}]"
+    (tmp_path / name).write_text(text)
+
+    found = list(read_rows(tmp_path / name, name, tmp_path))
+
+    assert [row.problem for row in found] == [
+        "has the key 'chosen' twice",
+        "has the key 'role' twice",
+        None,
+    ]
+
+
+def test_a_column_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    """In a header, and in the schema of a Parquet file."""
+    (tmp_path / "rows.csv").write_text("chosen,chosen,rejected\na,b,c\n")
+    schema = pyarrow.schema([("chosen", pyarrow.string()), ("chosen", pyarrow.string())])
+    table = pyarrow.table([["a"], ["b"]], schema=schema)
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+
+    for name in ("rows.csv", "rows.parquet"):
+        with pytest.raises(DataRefused, match=f"{name} has the column 'chosen' twice; rename"):
+            list(read_rows(tmp_path / name, name, tmp_path))
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_is_told(tmp_path: Path, separator: str) -> None:
+    """Spreadsheet programs write semicolons in half of the world."""
+    (tmp_path / "rows.csv").write_text(separator.join(("prompt", "chosen", "rejected")) + "\n")
+
+    with pytest.raises(DataRefused, match="separate them by commas"):
+        list(read_rows(tmp_path / "rows.csv", "rows.csv", tmp_path))
+
+
+def test_one_column_alone_is_no_wrong_separator(tmp_path: Path) -> None:
+    """HH's chosen alone would be refused for its columns, later."""
+    (tmp_path / "rows.csv").write_text("chosen\na\n\nb\n")
+
+    found = list(read_rows(tmp_path / "rows.csv", "rows.csv", tmp_path))
+
+    assert [row.values for row in found] == [{"chosen": "a"}, {"chosen": "b"}]
+
+
+def test_a_full_disk_is_no_fault_of_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are read line by line, with the numbers of their lines."""
-    monkeypatch.setattr(rows, "WHOLE_BYTES", 1000)
+    """Whoever knows the folders says which one is full."""
+    path = write_rows(tmp_path / "rows.parquet.gz", text_rows(3))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left"):
+        list(read_rows(path, path.name, tmp_path))
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    """A folder in place of a file fails like one without permission does."""
+    (tmp_path / "rows.jsonl").mkdir()
+    (tmp_path / "rows.jsonl" / "x").touch()
+
+    with pytest.raises(DataRefused, match=r"rows\.jsonl cannot be read: Is a directory"):
+        list(read_rows(tmp_path / "rows.jsonl", "rows.jsonl", tmp_path))
+
+
+def test_json_lines_under_the_name_json_keep_their_numbers(tmp_path: Path) -> None:
+    """They are read line by line."""
     lines = [json.dumps(row) for row in text_rows(300)]
     lines[200] = "{"
     (tmp_path / "rows.json").write_text("\n" + "\n".join(lines))
@@ -237,6 +416,15 @@ def test_json_lines_have_no_limit_under_the_name_json(
     assert "rows.json line 202: not JSON" in loaded.tally.dropped["malformed"].examples[0]
 
 
+def test_more_text_behind_an_object_is_no_row(tmp_path: Path) -> None:
+    """Two objects in one line."""
+    (tmp_path / "rows.jsonl").write_text('{"a": 1} {"a": 2}\n\xa0\n')
+
+    found = list(read_rows(tmp_path / "rows.jsonl", "rows.jsonl", tmp_path))
+
+    assert "more text after the value, at column 9" in str(found[0].problem)
+
+
 def test_a_number_of_thousands_of_digits_is_a_malformed_row(tmp_path: Path) -> None:
     """Python refuses to read it; the row is counted and the others are read."""
     lines = [json.dumps(row) for row in text_rows(200)]
@@ -245,3 +433,41 @@ def test_a_number_of_thousands_of_digits_is_a_malformed_row(tmp_path: Path) -> N
     loaded = load_data(run_spec(tmp_path), tmp_path)
 
     assert loaded.tally.dropped["malformed"].rows == 1
+
+
+def test_times_beside_the_texts_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also inside of other values: those of nanoseconds need a library that prepare has not."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    times = pyarrow.array([1], pyarrow.timestamp("ns"))
+    columns = {
+        "text": ["a"],
+        "at": times,
+        "about": pyarrow.StructArray.from_arrays([times], ["at"]),
+        "turns": [[{"role": "user", "content": "q"}]],
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
+
+    (row,) = read_rows(tmp_path / "rows.parquet", "rows.parquet", tmp_path)
+
+    assert row.values == {"text": "a", "turns": [{"role": "user", "content": "q"}]}
+
+
+def test_text_in_parquet_that_is_none_is_refused(tmp_path: Path) -> None:
+    """Written by a program that checks nothing."""
+    buffers = [None, pyarrow.py_buffer(b"\0\0\0\0\1\0\0\0"), pyarrow.py_buffer(b"\xff")]
+    wrong = pyarrow.Array.from_buffers(pyarrow.string(), 1, buffers)
+    pyarrow.parquet.write_table(pyarrow.table({"text": wrong}), tmp_path / "rows.parquet")
+
+    with pytest.raises(DataRefused, match=r"rows\.parquet cannot be read as Parquet .*utf-8"):
+        list(read_rows(tmp_path / "rows.parquet", "rows.parquet", tmp_path))
+
+
+def test_columns_without_a_name_are_no_doubled_columns(tmp_path: Path) -> None:
+    """Spreadsheet programs leave them at the end."""
+    (tmp_path / "rows.csv").write_text("chosen,rejected,,\na,b,,\n")
+
+    (row,) = read_rows(tmp_path / "rows.csv", "rows.csv", tmp_path)
+
+    assert (row.values["chosen"], row.values["rejected"]) == ("a", "b")

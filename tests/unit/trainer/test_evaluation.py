@@ -1,9 +1,11 @@
 """Figures from scores, and the held-out loss. The scoring itself is tested on a real model."""
 
+from math import inf, nan
 from typing import Any
 
 import pytest
 
+from preftrain_trainer.errors import GuardStopped
 from preftrain_trainer.evaluation.batches import BATCHES, mean_loss
 from preftrain_trainer.evaluation.evaluate import summarize
 from preftrain_trainer.methods.labels import LABEL_LOSSES
@@ -36,6 +38,13 @@ def test_rewards_compare_with_the_reference_or_answers_with_each_other() -> None
     assert orpo.reward_accuracy == 1
     assert orpo.reward_margin == pytest.approx(0.1 * 0.3)
     assert summarize([pair], OddsObjective(0.1), 0.0).reward_accuracy == 0
+
+
+@pytest.mark.parametrize(("policy", "loss"), [(nan, 0.5), (inf, 0.5), (-9.0, nan), (-9.0, inf)])
+def test_a_model_that_gives_no_numbers_ends_the_run(policy: float, loss: float) -> None:
+    """The last update may have made it so, and no step follows that a guard could judge."""
+    with pytest.raises(GuardStopped, match=r"NonFinite: on the held-out pairs the loss is"):
+        summarize([PairScore(score(policy), UNKNOWN)], DPO, loss)
 
 
 def test_the_log_ratio_counts_every_token() -> None:

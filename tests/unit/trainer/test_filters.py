@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preftrain_api.spec.filters import FilterRule, Script
+from preftrain_trainer.audit.conduct import audit
 from preftrain_trainer.data.filters.registry import rules_of
 from preftrain_trainer.data.filters.repeats import normalized
 from preftrain_trainer.data.pairs import Example, LabelledAnswer, Message, PreferencePair
@@ -196,3 +197,23 @@ def test_each_rule_has_its_own_count(tmp_path: Path) -> None:
     assert loaded.tally.dropped["filtered"].rows == 301
     assert loaded.tally.dropped["filtered"].examples[0] == "data.jsonl line 7: dataset.filters[1]"
     assert len(loaded.train) == 299
+
+
+def test_the_report_says_what_each_rule_left_out(tmp_path: Path) -> None:
+    """In words for people, in numbers for programs."""
+    rows = [{"prompt": f"Question {n}?", "chosen": "x" * n, "rejected": "y"} for n in range(1, 201)]
+    write_rows(tmp_path / "data.jsonl", rows)
+    filters = [
+        {"type": "Length", "length": {"maxCharacters": 150}},
+        {"type": "Keyword", "keyword": {"words": ["elephant"]}},
+    ]
+    run = run_spec(tmp_path, dataset={"uri": "file://data.jsonl", "filters": filters})
+
+    report = audit(load_data(run, tmp_path), run.spec, None)
+
+    assert report.filtered == {"filters[0] Length": 50, "filters[1] Keyword": 0}
+    (found,) = (check for check in report.checks if check.name == "filtered")
+    assert found.message == (
+        "50 of 200 rows (25.0%) were left out by dataset.filters: filters[0] Length 50, "
+        "filters[1] Keyword 0"
+    )

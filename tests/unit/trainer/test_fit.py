@@ -6,7 +6,7 @@ import pytest
 
 from preftrain_trainer.errors import BadSpec
 from preftrain_trainer.fit.device import Device
-from preftrain_trainer.fit.layout import fit, with_examples
+from preftrain_trainer.fit.layout import fit, refuse_impossible, with_examples
 from support.specs import resolved_spec
 
 CPU = Device("CPU", "test", bf16=False)
@@ -96,3 +96,10 @@ def test_what_a_device_cannot_do_is_refused_by_name(
     """Nothing is replaced in silence; the sentence names the field."""
     with pytest.raises(BadSpec, match=f"^{field}"):
         fit(resolved_spec(**members), 80, device)
+
+
+def test_a_gpu_that_is_not_known_yet_is_not_judged() -> None:
+    """Precisions depend on it; a CPU's are known."""
+    spec = {"training": {"precision": "BF16"}}
+    refuse_impossible(resolved_spec(compute={"accelerator": "GPU"}, **spec))
+    refuse_impossible(resolved_spec())

@@ -141,3 +141,15 @@ def test_gates_without_held_out_pairs_are_refused_before_training() -> None:
         require_held_out(spec, 0)
     require_held_out(spec, 1)
     require_held_out(resolved_spec(), 0)
+
+
+def test_nothing_is_judged_where_nothing_was_evaluated() -> None:
+    """No pairs were held out."""
+    assert judge(None, resolved_spec()) == ()
+
+
+def test_a_figure_that_is_missing_is_an_error_of_ours() -> None:
+    """A gate that could not be compared must not pass in silence."""
+    gates = {"gates": [{"metric": "ChosenLogRatio", "operator": "AtLeast", "threshold": -1}]}
+    with pytest.raises(ValueError, match="lacks ChosenLogRatio"):
+        judge(evaluation(chosen_log_ratio=None), resolved_spec(evaluation=gates))

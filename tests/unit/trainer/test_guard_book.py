@@ -107,7 +107,12 @@ def test_a_guard_that_is_new_begins_anew_on_a_resume() -> None:
     saved = book.state()
     del saved["states"]["Entropy"]
     saved["states"]["Unknown"] = {"x": 1}
-    GuardBook(None, FACTS).restore(saved)
+    later = GuardBook(None, FACTS)
+    later.restore(saved)
+    kept = later.state()["states"]
+    assert kept["TokenAccuracy"] == saved["states"]["TokenAccuracy"]
+    assert kept["Entropy"] == GuardBook(None, FACTS).state()["states"]["Entropy"]
+    assert "Unknown" not in kept
 
 
 @pytest.mark.parametrize("damage", [{"states": {}}, {"states": {"Entropy": {"trend": 7}}}])

@@ -69,6 +69,18 @@ def test_evaluations_are_noted_with_their_step(tmp_path: Path) -> None:
     assert json.loads(path.read_text().splitlines()[0])["rewardMargin"] == pytest.approx(0.2)
 
 
+def test_an_adapter_that_is_judged_again_has_one_line(tmp_path: Path) -> None:
+    """The best one is, once training has ended; a resumed run may be, too."""
+    path = tmp_path / "evaluations.jsonl"
+    first = Evaluation(
+        pairs=3, reward_accuracy=1, accuracy_low=0.4, accuracy_high=1, reward_margin=0.2
+    )
+    for step, margin in ((5, 0.2), (10, 0.3), (5, 0.4)):
+        note_evaluation(path, step, first.model_copy(update={"reward_margin": margin}))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["step"], line["rewardMargin"]) for line in lines] == [(10, 0.3), (5, 0.4)]
+
+
 def test_a_run_without_held_out_pairs_has_no_evaluations(tmp_path: Path) -> None:
     """No file is better than an empty one."""
     assert note_evaluation(tmp_path / "evaluations.jsonl", 5, None) is None

@@ -1,6 +1,8 @@
 """The table of methods: arguments, objectives, weights, and what is refused."""
 
+import sys
 from math import log
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -304,3 +306,15 @@ class Counts(list[PreferencePair | LabelledAnswer]):
     def __init__(self, good: int, bad: int) -> None:
         answers = {label: LabelledAnswer(1, "a", "b", label) for label in (True, False)}
         super().__init__([answers[True]] * good + [answers[False]] * bad)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_finds_the_classes_of_the_library(
+    method: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name, and only when they are asked for: Unsloth replaces them before."""
+    library = SimpleNamespace(**{METHODS[method].trainer: "a trainer", METHODS[method].config: "c"})
+    monkeypatch.setitem(sys.modules, METHODS[method].module, library)
+
+    assert METHODS[method].trainer_class() == "a trainer"
+    assert METHODS[method].config_class() == "c"

@@ -79,3 +79,8 @@ def test_good_and_bad_answers_of_one_pair_are_seldom_neighbours() -> None:
     order = interleaved_order(labels, 200, 42)
     neighbours = sum(a // 2 == b // 2 for a, b in pairwise(order))
     assert neighbours < 10
+
+
+def test_nothing_to_see_has_no_order() -> None:
+    """No endless search for an example."""
+    assert training_order([], 4, 2, 0) == ()

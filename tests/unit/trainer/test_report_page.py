@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from preftrain_api.report import DataReport, Finding
+from preftrain_api.resolve import resolve
+from preftrain_api.spec import PreferenceTrainingJobSpec
 from preftrain_trainer.evaluation.samples import Answer
 from preftrain_trainer.places.opening import open_output
 from preftrain_trainer.publishing.claim import take_claim
@@ -15,7 +17,7 @@ from preftrain_trainer.report.content import RunReport
 from preftrain_trainer.report.page import render
 from preftrain_trainer.report.visible import visible
 from preftrain_trainer.report.writing import leave_report, write_report
-from support.report_cases import HOSTILE, evidence, run_report
+from support.report_cases import HOSTILE, SPEC, evidence, run_report
 from support.trainer_cases import run_spec, workspace
 
 SECTIONS = ("evaluation", "guards", "curves", "samples", "data", "settings", "lineage")
@@ -24,7 +26,7 @@ SECTIONS = ("evaluation", "guards", "curves", "samples", "data", "settings", "li
 class Page(HTMLParser):
     """What a browser would see of a page."""
 
-    VOID = frozenset({"meta", "br"})
+    VOID = frozenset({"meta", "br", "wbr"})
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -74,6 +76,25 @@ def test_a_finished_run_is_told_whole() -> None:
         "98.3 %",
     ):
         assert expected in page.text, expected
+
+
+def test_orpo_does_not_claim_a_comparison() -> None:
+    """Its rewards have no reference, so its accuracy says nothing about what was learnt."""
+    spec = resolve(PreferenceTrainingJobSpec.parse({**SPEC, "method": {"type": "ORPO"}}))
+    run = evidence().run.model_copy(update={"spec": spec})
+    text = Page(render(run_report(evidence=evidence(run=run)))).text
+    assert "ORPO does not compare with the base model" in text
+    assert "adapter against base model" not in text
+    assert "adapter against base model" in Page(render(run_report())).text
+
+
+def test_long_names_break_between_their_words() -> None:
+    """On a phone a table has a third of the width that they need."""
+    html = render(run_report())
+    assert "Reward<wbr>Accuracy<wbr>Lower<wbr>Bound" in html
+    assert "termination<wbr>Grace<wbr>Period<wbr>Seconds" in html
+    assert "dpo.<wbr>label<wbr>Smoothing" in html
+    assert "&gt;&nbsp;0.5</td>" in html
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
@@ -236,7 +257,7 @@ def test_the_report_of_a_stopped_run_is_left_without_a_manifest(tmp_path: Path) 
     store = open_output(run_spec(tmp_path), workspace(tmp_path), patient=False)
     claim = take_claim(store, "pod-1", "ConditionalWrites")
 
-    leave_report(folder, store, claim)
+    leave_report(folder, store, claim, "ConditionalWrites")
 
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [
         "claim.json",
@@ -245,5 +266,5 @@ def test_the_report_of_a_stopped_run_is_left_without_a_manifest(tmp_path: Path) 
     ]
     take_claim(store, "pod-2", "ConditionalWrites")
     (folder / "report.html").write_text("late")
-    leave_report(folder, store, claim)
+    leave_report(folder, store, claim, "ConditionalWrites")
     assert (out / "report" / "report.html").read_text() == "page"

@@ -52,7 +52,7 @@ def test_a_few_values_that_fit_make_no_shape() -> None:
     """A column of ratings with a 1 among them is no column of labels."""
     rows = [{"prompt": "q", "response": "a", "label": rating} for rating in (5, 3, 1, 4)]
 
-    with pytest.raises(DataRefused, match="no known shape"):
+    with pytest.raises(DataRefused, match="in the column 'label' that cannot be a label"):
         reading(rows)
 
 

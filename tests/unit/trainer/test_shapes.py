@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from preftrain_trainer.data.shapes.left_out import LeftOut, MalformedRow, SingleAnswer, Tied
+from preftrain_trainer.errors import DataRefused
 from support.shapes import CONVERSATION, assistant, columns_of, reading, user
 
 
@@ -221,3 +222,85 @@ def test_rows_that_do_not_fit_their_shape_say_why(
     """A file is read as its other rows are; the odd one out is counted with its reason."""
     with pytest.raises(reason, match=says):
         reading([usual] * 9).read(10, {**usual, **row})
+
+
+@pytest.mark.parametrize(
+    ("usual", "row", "says"),
+    [
+        (
+            {"prompt": "q", "response_a": "a", "response_b": "b", "score_a": 1, "score_b": 2},
+            {"score_b": "many"},
+            "score_b is not a number",
+        ),
+        (
+            {"prompt": "q", "response_a": "a", "response_b": "b", "score_a": 1, "score_b": 2},
+            {"score_a": True},
+            "score_a is not a number",
+        ),
+        ({"completion": "a", "label": True, "prompt": "q"}, {"prompt": 3}, "prompt is neither"),
+        (
+            {"system": "s", "prompt": "q", "chosen": "a", "rejected": "b"},
+            {"system": 3},
+            "system is not text",
+        ),
+        (
+            {"prompt": "q", "generations": ["a", "b"], "scores": [1, 2]},
+            {"scores": [1, 2, 3]},
+            "generations and scores are of different length",
+        ),
+        (
+            {"prompt": "q", "completions": [{"text": "a", "score": 1}, {"text": "b", "score": 2}]},
+            {"completions": ["a", "b"]},
+            "an entry of completions is not an object",
+        ),
+        (CONVERSATION, {"prompt": [{"role": "user", "content": 7}]}, "content of a message is not"),
+    ],
+)
+def test_odd_cells_say_what_is_wrong(usual: dict[str, Any], row: dict[str, Any], says: str) -> None:
+    """A row of a file whose other rows are as they should be."""
+    with pytest.raises(MalformedRow, match=says):
+        reading([usual] * 9).read(10, {**usual, **row})
+
+
+def test_parts_of_a_content_may_be_text_alone() -> None:
+    """Without the object around it."""
+    prompt = [{"role": "user", "content": ["q", {"type": "text", "text": "uestion"}]}]
+    assert columns_of({**CONVERSATION, "prompt": prompt})["prompt"] == [user("question")]
+
+
+def test_a_labelled_answer_needs_a_prompt() -> None:
+    """Text alone is not divided."""
+    with pytest.raises(MalformedRow, match="there is no prompt"):
+        columns_of({"completion": "a", "label": True})
+
+
+def test_a_score_that_is_none_is_told() -> None:
+    """Scored rows are compared with those that follow them."""
+    rows = [{"prompt": "q", "completion": f"a {n}", "score": n} for n in range(9)]
+    with pytest.raises(MalformedRow, match="score is not a number"):
+        reading(rows).read(10, {**rows[0], "score": "good"})
+
+
+def test_scored_answers_without_a_prompt_are_of_no_known_shape() -> None:
+    """Nothing says which of them belong together."""
+    with pytest.raises(DataRefused, match="no column 'prompt'"):
+        reading([{"completion": f"a {n}", "score": n} for n in range(9)])
+
+
+def test_a_conversation_of_unknown_roles_is_no_answer() -> None:
+    """As little as one that waits for an answer."""
+    talk = [{"role": "user", "content": "q"}, {"role": "critic", "content": "a"}]
+    with pytest.raises(
+        DataRefused, match="in the column 'conversations' that cannot be a completion"
+    ):
+        reading([{"conversations": talk, "label": True}])
+
+
+def test_conversations_that_share_an_answer_begin_with_the_question() -> None:
+    """What both go on from is a turn that can be answered."""
+    chosen = [user("q"), assistant("same"), user("more"), assistant("a")]
+    rejected = [user("q"), assistant("same"), user("other"), assistant("b")]
+
+    found = columns_of({"chosen": chosen, "rejected": rejected})
+
+    assert found["prompt"] == [user("q")]

@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preftrain_trainer.data.holdout import digest
-from preftrain_trainer.data.pairs import Example, LabelledAnswer, PreferencePair, as_pairs
+from preftrain_trainer.data.pairs import (
+    Example,
+    LabelledAnswer,
+    PreferencePair,
+    as_answers,
+    as_pairs,
+)
 from preftrain_trainer.data.spill import Spill, SpilledExamples, canonical
 from preftrain_trainer.errors import ObjectStoreUnavailable
 from support.shapes import assistant, user
@@ -165,3 +171,12 @@ def test_digest_and_split_of_known_files_never_change(
     assert [example.row for example in loaded.held_out] == held_out
     assert loaded.digest == f"sha256:{named}"
     assert loaded.digest == digest(loaded.train, loaded.held_out)
+
+
+def test_labelled_answers_are_typed_as_such(tmp_path: Path) -> None:
+    """One by one, some of them, and all; nothing is read before."""
+    examples: list[Example] = [LabelledAnswer(n, "p", f"a {n}", n > 1) for n in (1, 2, 3)]
+    answers = as_answers(spilled(tmp_path, examples))
+
+    assert list(answers[1:]) == examples[1:]
+    assert (answers[0], len(answers)) == (examples[0], 3)

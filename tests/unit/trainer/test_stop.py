@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from math import inf
 
@@ -13,10 +14,13 @@ from preftrain_trainer.stop import StopNow, StopRequest
 
 @pytest.fixture
 def stop() -> Iterator[StopRequest]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    timer = signal.getitimer(signal.ITIMER_REAL)
     request = StopRequest()
     request.listen()
     yield request
+    signal.setitimer(signal.ITIMER_REAL, *timer)
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -62,6 +66,24 @@ def test_what_is_nearly_done_is_finished_in_time() -> None:
     now = 206.0
     with pytest.raises(Preempted):
         stop.check()
+
+
+def test_what_hangs_is_given_up_when_the_time_is_nearly_up(stop: StopRequest) -> None:
+    """Whatever was deferred: a pod that is killed counts as a failure, one that ends does not."""
+    stop.grace_seconds = 0.1
+    stop.let_finish()
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(StopNow), stop.deferred():
+        threading.Event().wait(30)
+
+
+def test_what_is_settled_has_all_the_time_there_is(stop: StopRequest) -> None:
+    """A published run ends well even if it is asked to end just then."""
+    stop.grace_seconds = 0.01
+    stop.let_finish()
+    os.kill(os.getpid(), signal.SIGTERM)
+    stop.settle()
+    os.kill(os.getpid(), signal.SIGALRM)
 
 
 def test_a_second_request_does_not_buy_time() -> None:

@@ -2,17 +2,23 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from preftrain_trainer.checkpoint.attempt import Attempt
+from preftrain_trainer.checkpoint.keeping import keep
 from preftrain_trainer.checkpoint.remote import CheckpointPlace
+from preftrain_trainer.checkpoint.state import ResumeState
 from preftrain_trainer.checkpoint.uploads import Uploads
 from preftrain_trainer.errors import Preempted
 from preftrain_trainer.places.folder_store import FolderStore
 from preftrain_trainer.places.ref import PlaceRef
 from preftrain_trainer.places.store import ANYTHING, Condition
-from support.checkpoints import write
+from preftrain_trainer.progress.board import ProgressBoard
+from preftrain_trainer.stop import StopRequest
+from support.checkpoints import KEY, write
 from support.trainer_cases import run_spec
 
 SECONDS = 30
@@ -119,3 +125,41 @@ def test_a_pod_that_was_overtaken_learns_of_it(tmp_path: Path) -> None:
     with pytest.raises(Preempted, match="later pod"):
         scene.uploads.check()
     assert (scene.saved, scene.failed, scene.there()) == ([], [], [])
+
+
+def test_a_pod_that_is_overtaken_while_it_tidies_up_learns_of_it(tmp_path: Path) -> None:
+    """Not only that older checkpoints were left."""
+    looks = 0
+
+    def later() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 8:  # two checkpoints of four writes each
+            raise Preempted("taken over by a later pod")
+
+    scene = Scene(tmp_path, later)
+    scene.uploads._place = replace(scene.uploads._place, keep=1)
+    for step in (1, 2):
+        scene.submit(step)
+        assert scene.uploads.finish(SECONDS)
+
+    assert scene.saved == [1, 2]
+    with pytest.raises(Preempted, match="later pod"):
+        scene.uploads.check()
+
+
+def test_what_goes_wrong_with_the_last_checkpoint_is_not_kept_back(tmp_path: Path) -> None:
+    """Nobody looks at the thread after it, so the end of training does."""
+    scene = Scene(tmp_path)
+    attempt = Attempt(KEY, 1, "pod-1", 0.0, False, {}, {})
+    place, board = scene.uploads._place, ProgressBoard("pod-1")
+
+    def train() -> None:
+        with keep(place, attempt, None, tmp_path, board, StopRequest()) as keeping:
+            keeping.uploads.submit(replace(write(tmp_path / "step-1", 1), describe=bug))
+
+    def bug(**_: object) -> ResumeState:
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError):
+        train()

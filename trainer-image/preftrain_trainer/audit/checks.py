@@ -3,6 +3,7 @@
 from typing import Final
 
 from preftrain_trainer.audit import (
+    authors,
     disclosure,
     labels,
     languages,
@@ -26,6 +27,7 @@ FAMILIES: Final[dict[str, tuple[Check, ...]]] = {
     "Leakage": leakage.CHECKS,
     "Languages": (*scripts.CHECKS, *languages.CHECKS),
     "Labels": labels.CHECKS,
+    "Authors": authors.CHECKS,
     "Disclosure": disclosure.CHECKS,
     "Verifiability": verifiable.CHECKS,
     "Size": size.CHECKS,

@@ -9,7 +9,7 @@ from itertools import chain
 from preftrain_api.report import Lengths
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_api.spec.audit import AuditSpec
-from preftrain_trainer.audit import languages, size, structure, tokens
+from preftrain_trainer.audit import authors, languages, size, structure, tokens
 from preftrain_trainer.audit.check import Measure, Probe
 from preftrain_trainer.audit.disclosure import DisclosureProbe
 from preftrain_trainer.audit.labels import LabelProbe
@@ -66,6 +66,7 @@ def examine(loaded: LoadedData, spec: PreferenceTrainingJobSpec) -> Examination:
     paired = loaded.kind == "Paired"
     measures = chain(
         structure.measures(loaded),
+        authors.measures(loaded),
         *(probe.measures() for probe in probes),
         languages.measures([seen(example) for example in sample.items]),
         size.measures(len(loaded.train), len(loaded.held_out), spec, paired=paired),

@@ -74,6 +74,7 @@ def report_of(loaded: LoadedData, examination: Examination, audit: AuditSpec | N
         policy=audit.policy,
         thresholds=limits,
         dropped={reason: count.rows for reason, count in tally.dropped.items() if count.rows},
+        filtered={count.rule: count.rows for count in tally.filtered},
         checks=checks,
         lengths=examination.lengths,
         token_sample=examination.token_sample,

@@ -5,7 +5,7 @@ from typing import Final
 
 from preftrain_trainer.audit.check import Check, Measure
 from preftrain_trainer.data.pairs import LoadedData
-from preftrain_trainer.data.tally import DropReason
+from preftrain_trainer.data.tally import DropReason, Tally
 
 _OURS: Final = "ours: more of them points at a faulty export"
 
@@ -89,4 +89,11 @@ def measures(loaded: LoadedData) -> Iterator[Measure]:
     for reason, check in CHECKS.items():
         dropped = tally.dropped[reason]
         of = len(loaded.held_out) + dropped.rows if reason == "evalOverlap" else tally.rows
-        yield Measure(check, dropped.rows, of, tuple(dropped.examples))
+        statement = _by_rule(check, tally) if reason == "filtered" and dropped.rows else None
+        yield Measure(check, dropped.rows, of, tuple(dropped.examples), statement=statement)
+
+
+def _by_rule(check: Check, tally: Tally) -> str:
+    count = tally.dropped["filtered"].rows
+    rules = ", ".join(f"{found.rule} {found.rows}" for found in tally.filtered)
+    return f"{count} of {tally.rows} rows ({count / tally.rows:.1%}) {check.says}: {rules}"

@@ -42,4 +42,8 @@ class Attempt:
     def gpu_seconds(self, now: float) -> float:
         """How long this attempt and those before it held a GPU."""
         earlier = self.resumed.gpu_seconds if self.resumed else 0.0
-        return earlier + (now - self.started if self.holds_gpu else 0.0)
+        return earlier + self.own_gpu_seconds(now)
+
+    def own_gpu_seconds(self, now: float) -> float:
+        """How long this attempt alone held one."""
+        return now - self.started if self.holds_gpu else 0.0

@@ -40,7 +40,11 @@ def keep(
     board: ProgressBoard,
     stop: StopRequest,
 ) -> Iterator[Keeping]:
-    """Keep the state of an attempt at `place`, and at the end wait for the last upload."""
+    """Keep the state of an attempt at `place`, and at the end wait for the last upload.
+
+    Raises:
+        Preempted: a later pod has taken over.
+    """
     uploads = Uploads(
         place,
         on_saved=board.saved,
@@ -52,6 +56,7 @@ def keep(
     finally:
         with stop.deferred():
             uploads.finish(stop.seconds_left() if stop.requested else _LAST_UPLOAD_SECONDS)
+    uploads.check()
 
 
 def not_saved(step: int, why: str) -> Finding:

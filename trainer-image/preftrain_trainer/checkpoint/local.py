@@ -65,9 +65,8 @@ def verify(folder: Path, state: ResumeState) -> None:
         TornCheckpoint: a file is missing, cut off or another one.
     """
     for file in state.files:
+        require_plain(file.path)
         path = folder / file.path
-        if path.name != file.path:
-            raise TornCheckpoint(f"{file.path} is no plain name of a file")
         if not path.is_file():
             raise TornCheckpoint(f"{file.path} is missing")
         if path.stat().st_size != file.size:
@@ -76,6 +75,16 @@ def verify(folder: Path, state: ResumeState) -> None:
             raise TornCheckpoint(f"{file.path} has another SHA-256 than was saved")
     if tensors_sha256(read_tensors(folder / ADAPTER)) != state.adapter_sha256:
         raise TornCheckpoint(f"{ADAPTER} holds other tensors than were saved")
+
+
+def require_plain(name: str) -> None:
+    """Refuse a name that leads out of the folder.
+
+    Raises:
+        TornCheckpoint: it does.
+    """
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise TornCheckpoint(f"{name!r} is no plain name of a file")
 
 
 def read_tensors(path: Path) -> dict[str, Any]:

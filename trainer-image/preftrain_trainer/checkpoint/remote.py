@@ -22,7 +22,12 @@ from pydantic import Field, ValidationError
 
 from preftrain_api.report import Digest
 from preftrain_api.wire import WireModel
-from preftrain_trainer.checkpoint.local import TornCheckpoint, read_state, verify
+from preftrain_trainer.checkpoint.local import (
+    TornCheckpoint,
+    read_state,
+    require_plain,
+    verify,
+)
 from preftrain_trainer.checkpoint.state import RESUME, ResumeState
 from preftrain_trainer.errors import ObjectStoreUnavailable
 from preftrain_trainer.places.store import (
@@ -166,7 +171,9 @@ class CheckpointPlace:
         except ValidationError:
             _log.warning("%s is damaged; looking at the folders", self.store.url(ROOT + POINTER))
             return None
-        return pointer if pointer.folder.startswith(ROOT) else None
+        # Whoever may write there could name any folder of the volume.
+        is_ours = pointer.folder.startswith(ROOT) and _step_of(pointer.folder) == pointer.step
+        return pointer if is_ours and ".." not in pointer.folder.split("/") else None
 
     def _state(self, folder: str, expected: str | None) -> ResumeState:
         found = self.store.get(folder + RESUME)
@@ -184,7 +191,8 @@ class CheckpointPlace:
         into.mkdir(parents=True)
         for file in state.files:
             between()
-            if "/" in file.path or not self.store.fetch(folder + file.path, into / file.path):
+            require_plain(file.path)
+            if not self.store.fetch(folder + file.path, into / file.path):
                 raise TornCheckpoint(f"{file.path} is missing")
         verify(into, state)
 

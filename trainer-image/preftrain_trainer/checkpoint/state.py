@@ -20,6 +20,8 @@ BEST_ADAPTER: Final = "best_adapter.safetensors"
 the training library would take that for a second adapter and load it in place of the first."""
 STEPS: Final = "metrics.jsonl"
 """The log of all steps up to this one."""
+EVALUATIONS: Final = "evaluations.jsonl"
+"""The log of all evaluations up to this step, once there is one."""
 
 MAX_ATTEMPTS: Final = 256
 

@@ -74,6 +74,7 @@ class Uploads:
 
         Raises:
             Preempted: one has.
+            Exception: whatever the thread did not expect.
         """
         if self._bug is not None:
             raise self._bug
@@ -125,6 +126,8 @@ class Uploads:
         self._on_saved(written.step)
         try:
             self._place.remove_old(written.step)
+        except Preempted as error:
+            self._overtaken = error
         except TrainerError as error:
             _log.warning("older checkpoints were not removed: %s", error)
 

@@ -24,12 +24,10 @@ def hold_out(prompts: Keys, fraction: float) -> Mask:
     if not wanted:
         return held_out
     groups = Groups.of(prompts)
-    count = 0
-    for start, size in zip(groups.starts.tolist(), groups.sizes.tolist(), strict=True):
-        if count >= wanted or count + size >= len(prompts):
-            break
-        held_out[groups.order[start : start + size]] = True
-        count += size
+    # Where a group starts is how many are held out before it. Training keeps one prompt at least.
+    ends = groups.starts + groups.sizes
+    taken = (groups.starts < wanted) & (ends < len(prompts))
+    held_out[groups.order] = taken[groups.number]
     return held_out
 
 

@@ -38,8 +38,8 @@ def load(source: Source, spec: PreferenceTrainingJobSpec, scratch: Path) -> Load
             "point it at a folder with a file for each split, or use dataset.evalFraction"
         )
     rules = _rules(dataset)
-    tally = Tally(filtered=[Count() for _ in rules])
-    reader = Reader(source, dataset, tally, rules)
+    tally = Tally(filtered=_counts(dataset))
+    reader = Reader(source, dataset, scratch, tally, rules)
     spill = Spill(scratch, (spec.training or TrainingSpec()).seed)
 
     train = _cleaned(_read(reader, spill, dataset.split or "train"), spill, tally)
@@ -71,6 +71,13 @@ def _rules(dataset: DatasetSpec) -> Sequence[Drops]:
     from preftrain_trainer.data.filters.registry import rules_of
 
     return rules_of(dataset.filters)
+
+
+def _counts(dataset: DatasetSpec) -> list[Count]:
+    return [
+        Count(rule=f"filters[{index}] {rule.type}")
+        for index, rule in enumerate(dataset.filters or ())
+    ]
 
 
 def _read(reader: Reader, spill: Spill, split: str) -> Positions:

@@ -4,7 +4,8 @@ Plain data without torch; `data` makes them, fit, training and evaluation take t
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypedDict, TypeVar, overload
 
 from preftrain_api.report import DataReport
@@ -31,6 +32,8 @@ class PreferencePair:
     prompt: Text
     chosen: Text
     rejected: Text
+    models: tuple[str, str] | None = field(default=None, compare=False)
+    """Which models wrote the two answers, where the set says; known while it is read."""
 
     @property
     def is_conversational(self) -> bool:
@@ -111,6 +114,8 @@ class PreparedData:
     report: DataReport
     kind: Kind = "Paired"
     """Holds for every example too."""
+    scratch: Path | None = None
+    """Folder for what is made of them and need not fit memory."""
 
 
 def as_pairs(examples: Sequence[Example]) -> Sequence[PreferencePair]:

@@ -9,7 +9,8 @@ from typing import Final
 from preftrain_api.spec import DatasetSpec
 from preftrain_trainer.data.filters.texts import Drops
 from preftrain_trainer.data.pairs import Example, Kind, PreferencePair
-from preftrain_trainer.data.rows import Row, read_rows
+from preftrain_trainer.data.row import Row
+from preftrain_trainer.data.rows import read_rows
 from preftrain_trainer.data.shapes.left_out import LeftOut
 from preftrain_trainer.data.shapes.registry import reading_of
 from preftrain_trainer.data.shapes.shape import Reading, ScoredAnswer
@@ -25,6 +26,8 @@ _LOOK_AHEAD: Final = 100
 _CHUNK: Final = 512
 """Examples that a filter looks at together."""
 
+_ONE_A_LINE: Final = ": one JSON object a line, in UTF-8; a list of objects is called .json"
+
 Placed = tuple[Example, str]
 """An example, and the file and line that it comes from."""
 
@@ -36,6 +39,7 @@ class Reader:
     Attributes:
         source: where the files are.
         dataset: the resolved spec of the data.
+        scratch: folder for what has to be unpacked.
         tally: counts what is left out.
         rules: filters, in order.
         readings: how the files were read, each way once.
@@ -43,6 +47,7 @@ class Reader:
 
     source: Source
     dataset: DatasetSpec
+    scratch: Path
     tally: Tally
     rules: Sequence[Drops] = ()
     readings: list[Reading] = field(default_factory=list)
@@ -68,11 +73,10 @@ class Reader:
             for path, name in self._files(split)
             for item in self._distinct(self._read_file(path, name))
         )
-        if not self.rules:
-            yield from (example for example, _ in placed)
-            return
-        while chunk := list(itertools.islice(placed, _CHUNK)):
-            yield from self._kept(chunk)
+        for example in self._kept(placed):
+            if isinstance(example, PreferencePair) and example.models is not None:
+                self.tally.authors.note(*example.models)
+            yield example
 
     def _files(self, split: str) -> Iterator[tuple[Path, str]]:
         files = {file.name: file for file in self.source.files()}
@@ -95,6 +99,8 @@ class Reader:
         if not selected:
             there = sorted(name for name in files if is_data_file(name))
             found = f"its data files are {', '.join(there[:5])}" if there else f"it has no {forms}"
+            if any(name.endswith(".arrow") for name in files):
+                found += " but a saved state of the library datasets, which to_parquet() exports"
             raise DataRefused(
                 f"dataset.uri {uri} has no file of the split {split}; {found}; "
                 "correct dataset.split, dataset.evalSplit or dataset.uri"
@@ -104,7 +110,7 @@ class Reader:
             yield folder / name, name
 
     def _read_file(self, path: Path, name: str) -> Iterator[Placed]:
-        rows = read_rows(path, name)
+        rows = read_rows(path, name, self.scratch)
         first = list(itertools.islice(rows, _LOOK_AHEAD))
         reading = self._reading(first, name)
         rated: list[ScoredAnswer] = []
@@ -135,8 +141,9 @@ class Reader:
         readable = [row.values for row in first if row.problem is None]
         if not readable:
             raise DataRefused(
-                f"{first[0].where}: {first[0].problem}; none of the first {len(first)} rows of "
-                f"{name} can be read; check that its form is what its name says"
+                f"{first[0].where}: {first[0].problem}; none of the rows looked at "
+                f"({len(first)}) can be read; check that the form of {name} is what its name says"
+                f"{_form(name)}"
             )
         reading = reading_of(Table.of(readable, self.dataset.columns), self.dataset, name)
         self.readings.append(reading)
@@ -160,7 +167,13 @@ class Reader:
             else:
                 yield example, where
 
-    def _kept(self, chunk: list[Placed]) -> Iterator[Example]:
+    def _kept(self, placed: Iterator[Placed]) -> Iterator[Example]:
+        if not self.rules:
+            return (example for example, _ in placed)
+        chunks = iter(lambda: list(itertools.islice(placed, _CHUNK)), [])
+        return (example for chunk in chunks for example in self._kept_of(chunk))
+
+    def _kept_of(self, chunk: list[Placed]) -> Iterator[Example]:
         left = list(range(len(chunk)))
         dropped: dict[int, int] = {}
         for rule, drops in enumerate(self.rules):
@@ -171,3 +184,8 @@ class Reader:
             self.tally.drop_by_rule(dropped[index], chunk[index][1])
         for index in left:
             yield chunk[index][0]
+
+
+def _form(name: str) -> str:
+    is_lines = Path(name.removesuffix(".gz")).suffix in (".jsonl", ".ndjson")
+    return _ONE_A_LINE if is_lines else ""

@@ -7,9 +7,6 @@ each.
 
 import hashlib
 import json
-import os
-import tempfile
-import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,12 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preftrain_trainer.data.pairs import Example, LabelledAnswer, PreferencePair, Text
-from preftrain_trainer.disk import FULL
-from preftrain_trainer.errors import ObjectStoreUnavailable
+from preftrain_trainer.data.scratch_file import ScratchFile
 
 KEY_BYTES: Final = 16
 """Of a SHA-256 or BLAKE2b; among a billion examples two collide with probability 1e-21."""
-_BUFFER_BYTES: Final = 1 << 20
 
 Positions = NDArray[np.int64]
 
@@ -53,14 +48,8 @@ class Spill:
     """
 
     def __init__(self, folder: Path, seed: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._file = ScratchFile(folder, "the rows of dataset.uri")
         self._seed = seed
-        self._file, path = tempfile.mkstemp(dir=folder)
-        Path(path).unlink()
-        weakref.finalize(self, os.close, self._file)
-        self._buffer = bytearray()
-        self._written = 0
         self._ends = array("Q", [0])
         self.rows = array("Q")
         self.prompts = bytearray()
@@ -87,9 +76,7 @@ class Spill:
             label = canonical(side)
             line = b'{"completion":%b,"label":%b,"prompt":%b}\n' % (answer, label, prompt)
             judged = [answer]
-        self._buffer += line
-        if len(self._buffer) >= _BUFFER_BYTES:
-            self._flush()
+        self._file.append(line)
         self._ends.append(self._ends[-1] + len(line))
         self.rows.append(example.row)
         self.prompts += prompt_key(prompt, self._seed)
@@ -101,30 +88,11 @@ class Spill:
 
     def line(self, position: int) -> bytes:
         """The canonical line of an example, with its end."""
-        if self._buffer:
-            self._flush()
-        start, end = self._ends[position], self._ends[position + 1]
-        return os.pread(self._file, end - start, start)
+        return self._file.read(self._ends[position], self._ends[position + 1])
 
     def example(self, position: int) -> Example:
         """The example at a position."""
         return _example(self.rows[position], json.loads(self.line(position)))
-
-    def _flush(self) -> None:
-        rest = memoryview(self._buffer)
-        try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-        except OSError as error:
-            if error.errno in FULL:
-                raise  # whoever knows the folders says which disk is full
-            raise ObjectStoreUnavailable(
-                f"the rows of dataset.uri cannot be kept in {self._folder} ({error.strerror}); "
-                "they need as much room there as the files take unpacked"
-            ) from error
-        finally:
-            rest.release()
-        self._buffer = bytearray()
 
 
 class SpilledExamples(Sequence[Example]):

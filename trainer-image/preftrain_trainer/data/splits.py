@@ -14,6 +14,10 @@ import yaml
 
 SUFFIXES: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 CARD: Final = "README.md"
+_DESCRIPTIONS: Final = frozenset(
+    {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
+)
+"""What the library `datasets` writes beside the data."""
 
 _SYNONYMS: Final = {
     "train": frozenset({"train", "training"}),
@@ -23,7 +27,9 @@ _SYNONYMS: Final = {
 
 
 def is_data_file(name: str) -> bool:
-    """Whether the name is one of a form that can be read, gzipped or not."""
+    """Whether the name is one of a form that can be read, gzipped or not, and no description."""
+    if PurePosixPath(name).name in _DESCRIPTIONS:
+        return False
     return name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
 

@@ -3,6 +3,7 @@
 Reading counts, the audit judges the counts.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
@@ -28,11 +29,10 @@ DropReason = Literal[
     filtered        a rule of dataset.filters applies
 """
 
-MALFORMED_SHARE: Final = 0.01
-"""Default: one row in a hundred may be broken; more points at the wrong columns or form."""
-
 _EXAMPLES: Final = 3
 _EXAMPLE_CHARACTERS: Final = 160
+_AUTHORS: Final = 1000
+"""Models that are told apart; a column with more names something else."""
 
 
 @dataclass(slots=True)
@@ -41,12 +41,30 @@ class Count:
 
     rows: int = 0
     examples: list[str] = field(default_factory=list)
+    rule: str = ""
+    """Which of dataset.filters they fell to."""
 
     def note(self, example: str) -> None:
         """Count one row."""
         self.rows += 1
         if len(self.examples) < _EXAMPLES:
             self.examples.append(example[:_EXAMPLE_CHARACTERS])
+
+
+@dataclass(slots=True)
+class Authors:
+    """Which models wrote the answers of pairs, in sets that say it."""
+
+    pairs: int = 0
+    """Pairs for which both are known."""
+    preferred: Counter[str] = field(default_factory=Counter)
+    """Of pairs with two different ones: who wrote the chosen answer."""
+
+    def note(self, chosen: str, rejected: str) -> None:
+        """Count one pair."""
+        self.pairs += 1
+        if chosen != rejected and (chosen in self.preferred or len(self.preferred) < _AUTHORS):
+            self.preferred[chosen] += 1
 
 
 def _no_drops() -> dict[DropReason, Count]:
@@ -59,6 +77,7 @@ class Tally:
 
     rows: int = 0
     dropped: dict[DropReason, Count] = field(default_factory=_no_drops)
+    authors: Authors = field(default_factory=Authors)
     filtered: list[Count] = field(default_factory=list)
     """What each rule of dataset.filters left out, in their order; in all, `dropped` has it."""
 

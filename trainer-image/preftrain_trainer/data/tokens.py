@@ -8,23 +8,20 @@ answer, and every answer must end with an end mark, or the model never learns to
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from preftrain_api.report import Finding
 from preftrain_api.spec import DatasetSpec
-from preftrain_api.spec.audit import AuditSpec, AuditThresholds
+from preftrain_api.spec.audit import AuditSpec
+from preftrain_trainer.data.lazy import Lazy
 from preftrain_trainer.data.pairs import Example, LabelledAnswer, Message, PreferencePair, Text
-from preftrain_trainer.data.tally import MALFORMED_SHARE
+from preftrain_trainer.data.sieve import PROBLEMS, Rendered, Sieve
+from preftrain_trainer.data.token_spill import Ids, TokenSpill
 from preftrain_trainer.errors import DataRefused, ModelUnavailable
 
 Rendering = Literal["ChatTemplate", "PlainText"]
 
-PROMPT_TOO_LONG: Final = 0.1
-IDENTICAL_AFTER_TRUNCATION: Final = 0.05
-"""Shares of rows above which data are refused; the defaults of dataset.audit.thresholds."""
-
-_END_WINDOW: Final = 8
-"""Templates may put a line break or another token after the end mark."""
 _CHUNK: Final = 256
 """Examples a call of the tokenizer, which works on a whole list in parallel."""
 
@@ -33,8 +30,8 @@ _CHUNK: Final = 256
 class TokenizedAnswer:
     """A labelled answer in token ids, before it is cut to the longest length."""
 
-    prompt: tuple[int, ...]
-    answer: tuple[int, ...]
+    prompt: Ids
+    answer: Ids
     desirable: bool
 
     @property
@@ -47,9 +44,9 @@ class TokenizedAnswer:
 class TokenizedPair:
     """A pair in token ids, before it is cut to the longest length."""
 
-    prompt: tuple[int, ...]
-    chosen: tuple[int, ...]
-    rejected: tuple[int, ...]
+    prompt: Ids
+    chosen: Ids
+    rejected: Ids
 
     @property
     def length(self) -> int:
@@ -64,24 +61,19 @@ class TokenizedPair:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenized:
-    """Pairs that can be trained on, and what was left out."""
-
-    pairs: tuple[TokenizedPair, ...]
-    rows: tuple[int, ...]
-    """Number of each pair's row in the source."""
-    rendering: Rendering
-    findings: tuple[Finding, ...]
+TokenizedExample = TypeVar("TokenizedExample", TokenizedPair, TokenizedAnswer)
 
 
 @dataclass(frozen=True, slots=True)
-class TokenizedAnswers:
-    """Labelled answers that can be trained on, and what was left out."""
+class Tokenized(Generic[TokenizedExample]):
+    """Examples that can be trained on, and what was left out.
 
-    answers: tuple[TokenizedAnswer, ...]
-    rows: tuple[int, ...]
-    """Number of each answer's row in the source."""
+    The ids lie on disk, so that each access reads.
+    """
+
+    examples: Sequence[TokenizedExample]
+    rows: Sequence[int]
+    """Number of each example's row in the source; several may come from one."""
     rendering: Rendering
     findings: tuple[Finding, ...]
 
@@ -95,12 +87,14 @@ class Tokenization:
         end_marks: ids of which one must end every answer.
         max_length: tokens of prompt and answer together.
         audit: policy and thresholds.
+        scratch: folder in which ids are kept; None for the system's folder for such files.
     """
 
     tokenizer: Any
     end_marks: frozenset[int]
     max_length: int
     audit: AuditSpec = field(default_factory=AuditSpec)
+    scratch: Path | None = None
 
     @property
     def has_template(self) -> bool:
@@ -127,68 +121,60 @@ class Tokenization:
         pairs: Sequence[PreferencePair],
         conversational: bool,
         between: Callable[[], None] = lambda: None,
-    ) -> Tokenized:
+    ) -> Tokenized[TokenizedPair]:
         """Token ids of `pairs`; `between` is called every few hundred pairs.
 
         Raises:
             ModelUnavailable: the chat template is missing or cannot be trained with.
             DataRefused: too many pairs cannot be used at this length.
         """
-        sieve, rendering = self._sift(pairs, conversational, between)
-        return Tokenized(
-            tuple(TokenizedPair(prompt, *answers) for prompt, answers in sieve.kept),
-            tuple(sieve.rows),
-            rendering,
-            tuple(self._judge(sieve, len(pairs), "pairs")),
-        )
+        sieve, rendering = self._sift(pairs, 2, conversational, between)
+        findings = tuple(self._judge(sieve, len(pairs), "pairs"))
+        kept = Lazy(len(sieve.kept), lambda position: TokenizedPair(*sieve.kept.read(position)))
+        return Tokenized(kept, sieve.rows, rendering, findings)
 
     def tokenize_answers(
         self,
         answers: Sequence[LabelledAnswer],
         conversational: bool,
         between: Callable[[], None] = lambda: None,
-    ) -> TokenizedAnswers:
+    ) -> Tokenized[TokenizedAnswer]:
         """Token ids of labelled `answers`; otherwise like `tokenize`.
 
         Raises:
             ModelUnavailable: the chat template is missing or cannot be trained with.
             DataRefused: too many answers cannot be used at this length.
         """
-        sieve, rendering = self._sift(answers, conversational, between)
-        return TokenizedAnswers(
-            tuple(
-                TokenizedAnswer(prompt, answer, answers[position].desirable)
-                for position, (prompt, (answer,)) in zip(sieve.positions, sieve.kept, strict=True)
-            ),
-            tuple(sieve.rows),
-            rendering,
-            tuple(self._judge(sieve, len(answers), "answers")),
-        )
+        sieve, rendering = self._sift(answers, 1, conversational, between)
+        findings = tuple(self._judge(sieve, len(answers), "answers"))
+
+        def kept(position: int) -> TokenizedAnswer:
+            prompt, answer = sieve.kept.read(position)
+            return TokenizedAnswer(prompt, answer, bool(sieve.labels[position]))
+
+        return Tokenized(Lazy(len(sieve.kept), kept), sieve.rows, rendering, findings)
 
     def _sift(
-        self, examples: Sequence[Example], conversational: bool, between: Callable[[], None]
-    ) -> tuple["_Sieve", Rendering]:
+        self,
+        examples: Sequence[Example],
+        answers: int,
+        conversational: bool,
+        between: Callable[[], None],
+    ) -> tuple[Sieve, Rendering]:
         rendering = self.rendering(conversational)
         render = self._conversations if rendering == "ChatTemplate" else self._plain
-        sieve = _Sieve(self.max_length, self.end_marks)
-        position = 0
+        sieve = Sieve(self.max_length, self.end_marks, TokenSpill(self.scratch, 1 + answers))
         for chunk in _chunks(examples, _CHUNK):
             between()
             for example, rendered in zip(chunk, render(chunk), strict=True):
-                sieve.put(position, example.row, rendered)
-                position += 1
+                sieve.put(example, rendered)
         return sieve, rendering
 
-    def _judge(self, sieve: "_Sieve", rows: int, kind: str) -> Iterator[Finding]:
-        limits = self.audit.thresholds or AuditThresholds()
+    def _judge(self, sieve: Sieve, rows: int, kind: str) -> Iterator[Finding]:
+        limits = self.audit.in_force().model_dump()
         enforced = self.audit.policy == "Enforce"
-        for problem, asked, default in (
-            (_BROKEN_PREFIX, limits.malformed, MALFORMED_SHARE),
-            (_NO_END_MARK, limits.malformed, MALFORMED_SHARE),
-            (_PROMPT_TOO_LONG, limits.prompt_too_long, PROMPT_TOO_LONG),
-            (_SAME_WHEN_CUT, limits.identical_after_truncation, IDENTICAL_AFTER_TRUNCATION),
-        ):
-            limit = default if asked is None else asked
+        for problem in PROBLEMS:
+            limit: float = limits[problem.threshold]
             found = sieve.dropped.get(problem.name, [])
             if not found:
                 continue
@@ -207,10 +193,10 @@ class Tokenization:
                 message=f"{message} and were left out",
                 count=len(found),
             )
-        if rows and not sieve.kept:
+        if rows and not len(sieve.kept):
             raise DataRefused(f"none of the {kind} is left; see the findings of the data report")
 
-    def _conversations(self, chunk: Sequence[Example]) -> Iterator["_Rendered"]:
+    def _conversations(self, chunk: Sequence[Example]) -> Iterator[Rendered]:
         turns = [_conversation(example) for example in chunk]
         prompts = self._apply([prompt for prompt, _ in turns], add_generation_prompt=True)
         wholes = iter(self._apply([prompt + each for prompt, answers in turns for each in answers]))
@@ -228,7 +214,7 @@ class Tokenization:
         )["input_ids"]
         return ids
 
-    def _plain(self, chunk: Sequence[Example]) -> Iterator["_Rendered"]:
+    def _plain(self, chunk: Sequence[Example]) -> Iterator[Rendered]:
         end = self.tokenizer.eos_token_id
         prompts = self.tokenizer([str(example.prompt) for example in chunk])["input_ids"]
         # Apart from the prompt, as in use: there the prompt is tokenized alone, too.
@@ -243,10 +229,15 @@ class Tokenization:
 
 
 def tokenization_of(
-    tokenizer: Any, end_marks: Iterable[int], max_length: int, dataset: DatasetSpec
+    tokenizer: Any,
+    end_marks: Iterable[int],
+    max_length: int,
+    dataset: DatasetSpec,
+    scratch: Path | None = None,
 ) -> Tokenization:
     """The tokenization of a run."""
-    return Tokenization(tokenizer, frozenset(end_marks), max_length, dataset.audit or AuditSpec())
+    audit = dataset.audit or AuditSpec()
+    return Tokenization(tokenizer, frozenset(end_marks), max_length, audit, scratch)
 
 
 def as_conversation(pair: PreferencePair) -> tuple[list[Any], list[Any], list[Any]]:
@@ -259,10 +250,6 @@ def answer_as_conversation(answer: LabelledAnswer) -> tuple[list[Any], list[Any]
     """Prompt and answer as lists of turns; plain text becomes one turn each."""
     prompt, (turns,) = _conversation(answer)
     return prompt, turns
-
-
-_Rendered = tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]
-"""Token ids of a prompt and of its one or two answers."""
 
 
 def _answers_of(example: Example) -> tuple[Text, ...]:
@@ -280,74 +267,6 @@ def _conversation(example: Example) -> tuple[list[Message], list[list[Message]]]
 
 def _turns(text: Text, role: str) -> list[Message]:
     return [{"role": role, "content": text}] if isinstance(text, str) else list(text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    name: str
-    text: str
-    way_out: str
-    of_template: bool = False
-
-
-_BROKEN_PREFIX: Final = _Problem(
-    "promptNotAPrefix",
-    "have a prompt that the chat template renders differently once an answer follows",
-    "use a model whose chat template renders the prompt the same way in both cases",
-    of_template=True,
-)
-_NO_END_MARK: Final = _Problem(
-    "noEndMark",
-    "have an answer that the chat template does not end with an end-of-sequence token",
-    "use a model whose chat template ends the assistant's turn with its end-of-sequence token",
-    of_template=True,
-)
-_PROMPT_TOO_LONG: Final = _Problem(
-    "promptTooLong",
-    "have a prompt of {length} tokens or more, which leaves no room for an answer",
-    "raise training.maxLength",
-)
-_SAME_WHEN_CUT: Final = _Problem(
-    "identicalAfterTruncation",
-    "have two answers that are the same once they are cut at {length} tokens",
-    "raise training.maxLength",
-)
-
-
-class _Sieve:
-    """Keeps usable examples and the row numbers of the others, by problem."""
-
-    def __init__(self, max_length: int, end_marks: frozenset[int]) -> None:
-        self.kept: list[_Rendered] = []
-        self.rows: list[int] = []
-        self.positions: list[int] = []
-        """Of the kept ones among all; several examples may come from one row."""
-        self.dropped: dict[str, list[int]] = {}
-        self._max_length = max_length
-        self._end_marks = end_marks
-
-    def put(self, position: int, row: int, rendered: _Rendered) -> None:
-        problem = self._problem(*rendered)
-        if problem is None:
-            self.kept.append(rendered)
-            self.rows.append(row)
-            self.positions.append(position)
-        else:
-            self.dropped.setdefault(problem.name, []).append(row)
-
-    def _problem(
-        self, prompt: tuple[int, ...], answers: tuple[tuple[int, ...], ...]
-    ) -> _Problem | None:
-        if not all(answers):
-            return _BROKEN_PREFIX
-        if not all(self._end_marks.intersection(answer[-_END_WINDOW:]) for answer in answers):
-            return _NO_END_MARK
-        room = self._max_length - len(prompt)
-        if room <= 0:
-            return _PROMPT_TOO_LONG
-        if len({answer[:room] for answer in answers}) < len(answers):
-            return _SAME_WHEN_CUT
-        return None
 
 
 def _common(left: Sequence[int], right: Sequence[int]) -> int:

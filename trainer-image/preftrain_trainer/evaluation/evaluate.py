@@ -10,13 +10,16 @@ No figure here is used for training.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from statistics import fmean
 from typing import Any
 
 from preftrain_api.report import Evaluation
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
+from preftrain_trainer.data.lazy import Lazy
 from preftrain_trainer.data.pairs import PreparedData, as_answers, as_pairs
 from preftrain_trainer.data.tokens import TokenizedAnswer, TokenizedPair, tokenization_of
+from preftrain_trainer.errors import GuardStopped
 from preftrain_trainer.evaluation.batches import BATCHES, Pairs, mean_loss
 from preftrain_trainer.evaluation.margins import PairMargin, margins_of
 from preftrain_trainer.evaluation.matching import matched
@@ -37,14 +40,15 @@ from preftrain_trainer.stop import StopRequest
 class HeldOut:
     """Held-out pairs, as they are judged."""
 
-    rows: tuple[int, ...]
+    rows: Sequence[int]
     """Number of each pair's row in the source; of matched answers that of the good one."""
-    pairs: tuple[tuple[Passage, Passage], ...]
-    """The better answer first."""
+    pairs: Sequence[tuple[Passage, Passage]]
+    """The better answer first; each access reads from disk."""
 
 
 def evaluate(
     model: LoadedModel,
+    held_out: HeldOut,
     data: PreparedData,
     spec: PreferenceTrainingJobSpec,
     layout: Fit,
@@ -53,15 +57,14 @@ def evaluate(
     stop: StopRequest,
     margins: Callable[[tuple[PairMargin, ...]], None] | None = None,
 ) -> Evaluation | None:
-    """Figures on the held-out examples; None when there are none to judge on.
+    """Figures on the held-out pairs; None when there are none to judge on.
 
     `margins`, if given, takes how every single pair was judged.
 
     Raises:
         Preempted: the process was asked to end.
-        DataRefused: too many held-out examples cannot be used at this length.
+        GuardStopped: the model gives no numbers any more.
     """
-    held_out = read_held_out(model, data, spec, stop)
     if not held_out.pairs:
         return None
     training = spec.training or TrainingSpec()
@@ -73,10 +76,11 @@ def evaluate(
         scorer = Scorer(
             model, layout, objective.tail_weight, objective.reads_prompts, between=stop.check
         )
-        flat = scorer.scores([each for pair in held_out.pairs for each in pair])
+        pairs = held_out.pairs
+        flat = scorer.scores(Lazy(2 * len(pairs), lambda at: pairs[at // 2][at % 2]))
         scores = [PairScore(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
         batches = BATCHES[method.form](
-            held_out.pairs,
+            pairs,
             scores,
             layout.micro_batch_size,
             partial(_mismatch, scorer, training.max_length) if objective.mismatches else None,
@@ -100,21 +104,26 @@ def read_held_out(
     """
     training = spec.training or TrainingSpec()
     length = training.max_length
-    tokenization = tokenization_of(model.tokenizer, model.end_marks, length, spec.dataset)
+    tokenization = tokenization_of(
+        model.tokenizer, model.end_marks, length, spec.dataset, data.scratch
+    )
     pairs: Sequence[TokenizedPair | tuple[TokenizedAnswer, TokenizedAnswer]]
     if data.kind == "Unpaired":
         answers = tokenization.tokenize_answers(
             as_answers(data.held_out), data.conversational, between=stop.check
         )
-        both = matched([answer.desirable for answer in answers.answers], training.seed)
-        pairs = [(answers.answers[good], answers.answers[bad]) for good, bad in both]
-        rows = tuple(answers.rows[good] for good, _ in both)
+        both = matched([answer.desirable for answer in answers.examples], training.seed)
+        pairs = Lazy(
+            len(both),
+            lambda at: (answers.examples[both[at][0]], answers.examples[both[at][1]]),
+        )
+        rows: Sequence[int] = [answers.rows[good] for good, _ in both]
     else:
         tokenized = tokenization.tokenize(
             as_pairs(data.held_out), data.conversational, between=stop.check
         )
-        pairs, rows = tokenized.pairs, tokenized.rows
-    return HeldOut(rows, tuple(passages_of(pair, length) for pair in pairs))
+        pairs, rows = tokenized.examples, tokenized.rows
+    return HeldOut(rows, Lazy(len(pairs), lambda at: passages_of(pairs[at], length)))
 
 
 def summarize(scores: Sequence[PairScore], objective: Objective[Any], loss: float) -> Evaluation:
@@ -122,10 +131,19 @@ def summarize(scores: Sequence[PairScore], objective: Objective[Any], loss: floa
 
     Equal rewards count as wrong, so an untrained adapter has an accuracy of 0 wherever rewards
     compare with the reference.
+
+    Raises:
+        GuardStopped: a figure is no number. The last update made weights so; the loss of the
+            next step would show it, but there may be none.
     """
     margins = [objective.reward(pair.chosen) - objective.reward(pair.rejected) for pair in scores]
     right = sum(margin > 0 for margin in margins)
     low, high = wilson_interval(right, len(margins))
+    if not isfinite(loss + sum(margins)):
+        raise GuardStopped(
+            f"NonFinite: on the held-out pairs the loss is {loss:.4g} and the mean margin "
+            f"{fmean(margins):.4g}; lower training.learningRate or use another training.precision"
+        )
     return Evaluation(
         pairs=len(margins),
         reward_accuracy=right / len(margins),

@@ -56,6 +56,15 @@ def withheld(verdicts: tuple[GateVerdict, ...], spec: PreferenceTrainingJobSpec)
     return failed and spec.output.publish_policy == "OnGatesPassed"
 
 
+def missed(verdicts: tuple[GateVerdict, ...]) -> str:
+    """The gates that the adapter did not pass, in words; empty when it passed all."""
+    return "; ".join(
+        f"{gate.metric} is {gate.value:.4g}, not {gate.operator} {gate.threshold:g}"
+        for gate in verdicts
+        if not gate.passed
+    )
+
+
 def _verdict(gate: Gate, evaluation: Evaluation) -> GateVerdict:
     values = {
         "RewardAccuracy": evaluation.reward_accuracy,

@@ -2,18 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Final
 
 from preftrain_api.report import Evaluation
 
-EVALUATIONS: Final = "evaluations.jsonl"
-
 
 def note_evaluation(path: Path, step: int, evaluation: Evaluation | None) -> Evaluation | None:
-    """Append one evaluation, made after `step` optimizer steps, and hand it on."""
+    """Add one evaluation, made after `step` optimizer steps, and hand it on.
+
+    An adapter that is judged again, as the best one is at the end, keeps one line: the newest.
+    """
     if evaluation is None:
         return None
-    line = json.dumps({"step": step, **evaluation.plain()})
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
+    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = [line for line in before if json.loads(line)["step"] != step]
+    lines = [*kept, json.dumps({"step": step, **evaluation.plain()})]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return evaluation

@@ -37,16 +37,25 @@ class FolderSource:
                     f"{self._path} does not exist; correct {self._place.field}.uri"
                 )
             return tuple(
-                _describe(path, name)
+                _describe(path, self._name(path))
                 for path in sorted(self._path.rglob("*"))
                 if path.is_file()
                 and not any(part.startswith(".") for part in path.relative_to(self._path).parts)
-                for name in (path.relative_to(self._path).as_posix(),)
             )
         except OSError as error:
             raise self._place.forbidden(
                 f"{error.filename}: {error.strerror}; make it readable for this user"
             ) from error
+
+    def _name(self, path: Path) -> str:
+        name = path.relative_to(self._path).as_posix()
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise self._place.forbidden(
+                f"the name of the file {name!r} is not UTF-8; rename it"
+            ) from None
+        return name
 
     def fetch(self, files: Sequence[SourceFile]) -> Path:
         """The folder itself: nothing is copied."""

@@ -6,6 +6,7 @@ Objects are files; each appears whole under its name, by hard link or rename.
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -18,11 +19,14 @@ from preftrain_trainer import disk
 from preftrain_trainer.places.ref import PlaceRef
 from preftrain_trainer.places.store import (
     ANYTHING,
+    LARGEST_READ_BYTES,
     Condition,
     ConditionsUnsupported,
     StoredObject,
     file_sha256,
 )
+
+_log = logging.getLogger("preftrain")
 
 _PART: Final = ".part-"
 _COPY: Final = ".part-copy-"
@@ -49,8 +53,11 @@ class FolderStore:
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Content and tag, or None."""
         with self._explained():
+            path = self._root / key
             try:
-                data = (self._root / key).read_bytes()
+                if (size := path.stat().st_size) > LARGEST_READ_BYTES:
+                    raise self._place.too_large(self.url(key), size)
+                data = path.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
         return data, hashlib.sha256(data).hexdigest()
@@ -70,16 +77,15 @@ class FolderStore:
         return None if found is None else found.sha256
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Files whose relative path starts with `prefix`; tags are size and time here."""
+        """Files whose relative path starts with `prefix`; tags are size and time here.
+
+        What another pod removes meanwhile is left out.
+        """
         with self._explained():
-            found = [
-                (path.relative_to(self._root).as_posix(), path.stat())
-                for path in sorted(self._root.rglob("*"))
-                if _PART not in path.name and path.is_file()
-            ]
-        for key, status in found:
+            found = sorted(self._files())
+        for key, size, changed in found:
             if key.startswith(prefix):
-                yield StoredObject(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+                yield StoredObject(key, size, f"{size}-{changed}")
 
     def put(self, key: str, data: bytes, condition: Condition = ANYTHING) -> bool:
         """Write a part file and let it appear under its name."""
@@ -119,9 +125,29 @@ class FolderStore:
 
         Not the parts of small objects: another pod may be taking the claim at this moment.
         """
-        with self._explained():
+        try:
             for part in self._root.rglob(f".*{_COPY}*"):
                 part.unlink(missing_ok=True)
+        except OSError as error:
+            # They cost space and nothing else.
+            _log.warning("unfinished copies of earlier attempts stay: %s", error)
+
+    def _files(self) -> Iterator[tuple[str, int, int]]:
+        """Key, size and time of change of every file, in no order."""
+
+        def unless_gone(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):
+                raise error
+
+        for folder, _, names in os.walk(self._root, onerror=unless_gone):
+            for name in names:
+                path = Path(folder, name)
+                if _PART in name or not path.is_file():
+                    continue
+                with suppress(FileNotFoundError):
+                    status = path.stat()
+                    key = path.relative_to(self._root).as_posix()
+                    yield key, status.st_size, status.st_mtime_ns
 
     def _appear(self, part: Path, key: str, condition: Condition) -> bool:
         target = self._root / key

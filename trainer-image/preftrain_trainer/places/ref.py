@@ -59,6 +59,13 @@ class PlaceRef:
         kind = ModelUnavailable if self.field == "model" else ObjectStoreUnavailable
         return kind(f"{self.field}.uri {self.uri}: {what}")
 
+    def too_large(self, url: str, size_bytes: int) -> TrainerError:
+        """The error for a small file that is none, so none of those that are left there."""
+        return self.forbidden(
+            f"{url} has {size_bytes} bytes, more than anything that preftrain leaves under such a "
+            "name; remove it"
+        )
+
     def unreachable(self, what: str) -> TrainerError:
         """The error for a place that does not answer; another attempt may fare better."""
         return ObjectStoreUnavailable(f"{self.field}.uri {self.uri}: {what}")

@@ -30,7 +30,13 @@ from preftrain_trainer.places.s3_errors import (
     explain,
     judge,
 )
-from preftrain_trainer.places.store import ANYTHING, Condition, ConditionsUnsupported, StoredObject
+from preftrain_trainer.places.store import (
+    ANYTHING,
+    LARGEST_READ_BYTES,
+    Condition,
+    ConditionsUnsupported,
+    StoredObject,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -75,6 +81,8 @@ class Bucket:
 
         def read() -> tuple[bytes, str]:
             answer = self._client.get_object(**self._at(key))
+            if (size := answer.get("ContentLength", 0)) > LARGEST_READ_BYTES:
+                raise self._place.too_large(self.url(key), size)
             return answer["Body"].read(), _required(answer, "ETag")
 
         return self._unless_absent(read)

@@ -16,6 +16,9 @@ from preftrain_trainer.errors import ObjectStoreUnavailable
 _OTHER_TAG: Final = f'"{hashlib.md5(b"other", usedforsecurity=False).hexdigest()}"'
 """A well-formed tag that the probe's object does not have."""
 
+LARGEST_READ_BYTES: Final = 64 * 1024 * 1024
+"""What `get` takes into memory at most: claims, manifests, pointers and reports are far smaller."""
+
 Fencing = Literal["ConditionalWrites", "None"]
 
 
@@ -58,7 +61,11 @@ class ObjectStore(Protocol):
         ...
 
     def get(self, key: str) -> tuple[bytes, str] | None:
-        """Content and tag, or None when there is no such object."""
+        """Content and tag, or None when there is no such object; for small ones.
+
+        Raises:
+            TrainerError: it is larger than anything that is left there.
+        """
         ...
 
     def head(self, key: str) -> StoredObject | None:

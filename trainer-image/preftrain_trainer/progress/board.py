@@ -166,8 +166,8 @@ class ProgressBoard:
         return median(self._step_seconds) * max(progress.total_steps - done, 0)
 
     def _change(self, **update: object) -> None:
+        # Told under the lock: who hears of two changes hears of the newer one last.
         with self._lock:
             self._progress = self._progress.model_copy(update=update)
-            progress = self._progress
-        for listener in self._listeners:
-            listener(progress)
+            for listener in self._listeners:
+                listener(self._progress)

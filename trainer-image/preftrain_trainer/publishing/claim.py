@@ -43,7 +43,10 @@ class ClaimRecord:
         """
         try:
             value = json.loads(data)
-            return cls(int(value["epoch"]), str(value["podUid"]), value.get("manifest"))
+            manifest = value.get("manifest")
+            if manifest is not None and not isinstance(manifest, str):
+                raise ValueError("not a claim")
+            return cls(int(value["epoch"]), str(value["podUid"]), manifest)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError("not a claim") from error
 

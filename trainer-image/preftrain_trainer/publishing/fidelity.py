@@ -15,7 +15,8 @@ from preftrain_trainer.data.prompts import prompt_ids
 from preftrain_trainer.fit.layout import Fit, Precision
 from preftrain_trainer.model.likelihood import autocast, evaluating
 from preftrain_trainer.model.loading import LoadedModel
-from preftrain_trainer.publishing.merging import MERGED_TYPE
+from preftrain_trainer.places.model_source import FetchedModel
+from preftrain_trainer.publishing.merging import MERGED_TYPE, write_merged
 from preftrain_trainer.publishing.plain_model import Logits, logits_of
 
 TOLERANCE: Final[dict[Precision, float]] = {"FP32": 0.1, "BF16": 0.25, "FP16": 0.25}
@@ -36,6 +37,35 @@ class Difference:
     tokens: int
     merged: float
     base: float
+
+
+def merge(
+    model: LoadedModel,
+    source: FetchedModel,
+    data: PreparedData,
+    layout: Fit,
+    *,
+    folder: Path,
+    work: Path,
+    between: Callable[[], None],
+) -> MergedWeights:
+    """Write the merged model into the empty `folder` and hold it against the adapter.
+
+    Args:
+        model: base model with the trained adapter.
+        source: where the base model came from.
+        data: held-out examples, or those of training where none are.
+        layout: device and precision of training.
+        folder: takes the merged model.
+        work: scratch folder.
+        between: called now and then; may raise.
+
+    Raises:
+        InternalError: the model cannot be merged, or not be loaded afterwards.
+    """
+    between()
+    retained = write_merged(model, folder, source, layout.precision, between=between)
+    return check_merged(model, folder, data, layout, retained=retained, work=work)
 
 
 def check_merged(

@@ -25,7 +25,8 @@ from preftrain_trainer.places.store import (
     ObjectStore,
     file_sha256,
 )
-from preftrain_trainer.publishing.claim import Claim, break_seal, read_claim
+from preftrain_trainer.publishing.claim import CLAIM, Claim, break_seal, read_claim
+from preftrain_trainer.publishing.leaving import leave
 from preftrain_trainer.stop import StopRequest
 
 MANIFEST: Final = "manifest.json"
@@ -119,15 +120,22 @@ def publish(
     with stop.deferred():
         stop.check()
         if withheld:
-            claim.check()
-            store.put(start + MANIFEST, text.encode())
-            artifact = _artifact(store, start, text.encode())
+            artifact = _withhold(store, claim, fencing, text.encode())
         else:
             artifact = _decide(store, claim, fencing, text, manifest.spec_hash)
         stop.settle()
     # Uploads whose id was lost with an answer: there may be no next attempt to find them.
     store.discard_unfinished()
     return artifact
+
+
+def _withhold(store: ObjectStore, claim: Claim, fencing: Fencing, data: bytes) -> Artifact:
+    """Write the manifest of an adapter that nobody is to use, unless a later pod has."""
+    if not leave(store, fencing, WITHHELD + MANIFEST, data, claim.check):
+        raise Preempted(
+            f"{store.url(WITHHELD + MANIFEST)} was written meanwhile; this pod ends without it"
+        )
+    return _artifact(store, WITHHELD, data)
 
 
 def _decide(
@@ -160,7 +168,12 @@ def _finish(store: ObjectStore) -> Published | None:
     if record.manifest is None:
         return None
     data = record.manifest.encode()
-    listed = [ManifestFile.model_validate(file) for file in json.loads(data)["files"]]
+    try:
+        listed = [ManifestFile.model_validate(file) for file in json.loads(data)["files"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ObjectStoreUnavailable(
+            f"{store.url(CLAIM)} holds no manifest of preftrain; remove it, or raise runRevision"
+        ) from error
     if not all(_is_there(store, file.path, file) for file in listed):
         break_seal(store, record, tag)
         return None

@@ -4,6 +4,7 @@ No scripts, no fonts, no requests: the page's own policy forbids them, so text o
 data set could not do anything even if it slipped through the escaping.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -22,6 +23,7 @@ from preftrain_trainer.report.visible import visible
 
 _WORST = 5
 """Pairs with the lowest margins that are listed by row."""
+_OPERATORS = {"GreaterThan": ">", "AtLeast": "≥", "LessThan": "<", "AtMost": "≤"}
 _ENDINGS = {
     "EndMark": "ended by itself",
     "Length": "cut at the longest length",
@@ -69,6 +71,7 @@ def render(report: RunReport) -> str:
             margins=_margins(report.margins),
             settings=settings(report.evidence.run.spec),
             endings=_ENDINGS,
+            operators=_OPERATORS,
         )
     )
 
@@ -148,6 +151,7 @@ def _environment() -> Environment:
     environment.filters["duration"] = _duration
     environment.filters["turns"] = _turns
     environment.filters["bytes"] = _bytes
+    environment.filters["words"] = _words
     return environment
 
 
@@ -161,6 +165,11 @@ def _turns(text: Text) -> list[tuple[str, str]]:
     if isinstance(text, str):
         return [("", text)]
     return [(turn["role"], turn["content"]) for turn in text]
+
+
+def _words(name: str) -> Markup:
+    """A name in camelCase or with dots, which may be broken between its words."""
+    return Markup("<wbr>").join(re.split(r"(?<=[a-z.])(?=[A-Z])|(?<=\.)", visible(name)))
 
 
 def _duration(seconds: float) -> str:

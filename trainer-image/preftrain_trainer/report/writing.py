@@ -6,13 +6,14 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from preftrain_trainer.checkpoint.state import EVALUATIONS
 from preftrain_trainer.errors import TrainerError
-from preftrain_trainer.evaluation.history import EVALUATIONS
 from preftrain_trainer.evaluation.margins import MARGINS, PairMargin, write_margins
 from preftrain_trainer.evaluation.samples import SAMPLES, Sample, write_samples
-from preftrain_trainer.places.store import ObjectStore
+from preftrain_trainer.places.store import Fencing, ObjectStore
 from preftrain_trainer.publishing.claim import Claim
 from preftrain_trainer.publishing.evidence import Evidence
+from preftrain_trainer.publishing.leaving import leave
 from preftrain_trainer.report.content import Outcome, RunReport
 from preftrain_trainer.report.page import render
 from preftrain_trainer.report.pictures import write_pictures
@@ -66,7 +67,7 @@ def write_report(
     write_pictures(folder / CURVES, report.steps_log, report.evaluations)
 
 
-def leave_report(folder: Path, store: ObjectStore, claim: Claim) -> None:
+def leave_report(folder: Path, store: ObjectStore, claim: Claim, fencing: Fencing) -> None:
     """Put the files of `folder` under `report/`, without a manifest: nothing is published.
 
     A run that ends for a reason must end for that reason, so a store that fails now is only
@@ -74,8 +75,8 @@ def leave_report(folder: Path, store: ObjectStore, claim: Claim) -> None:
     """
     try:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            claim.check()
-            store.put(f"report/{path.relative_to(folder).as_posix()}", path.read_bytes())
+            key = f"report/{path.relative_to(folder).as_posix()}"
+            leave(store, fencing, key, path.read_bytes(), claim.check)
     except TrainerError as error:
         _log.warning("the report could not be left in the output: %s", error)
     else:

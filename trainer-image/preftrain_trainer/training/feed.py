@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from preftrain_api.report import Finding
 from preftrain_api.spec import PreferenceTrainingJobSpec, TrainingSpec
 from preftrain_api.spec.method import MethodType
+from preftrain_trainer.data.lazy import Lazy
 from preftrain_trainer.data.pairs import PreparedData, as_answers, as_pairs
 from preftrain_trainer.data.tokens import (
     Rendering,
@@ -42,7 +43,7 @@ Measure = Callable[[Passage], Likelihood]
 class Material:
     """The training examples of a run in token ids."""
 
-    examples: tuple[Any, ...]
+    examples: Sequence[Any]
     """TokenizedPair or TokenizedAnswer, as the method takes them."""
     rendering: Rendering
     findings: tuple[Finding, ...]
@@ -61,7 +62,7 @@ def read_material(
     """
     training = spec.training or TrainingSpec()
     tokenization = tokenization_of(
-        model.tokenizer, model.end_marks, training.max_length, spec.dataset
+        model.tokenizer, model.end_marks, training.max_length, spec.dataset, data.scratch
     )
     finding = weight_finding(spec.method, data.train)
     unbalanced = (finding,) if finding else ()
@@ -69,12 +70,16 @@ def read_material(
         found = tokenization.tokenize_answers(
             as_answers(data.train), data.conversational, between=stop.check
         )
-        return Material(found.answers, found.rendering, (*found.findings, *unbalanced))
+        return Material(found.examples, found.rendering, (*found.findings, *unbalanced))
     pairs = tokenization.tokenize(as_pairs(data.train), data.conversational, between=stop.check)
     if method_of(spec.method).form == "Pairs":
-        return Material(pairs.pairs, pairs.rendering, pairs.findings)
-    answers = tuple(answer for pair in pairs.pairs for answer in pair.answers())
-    return Material(answers, pairs.rendering, (*pairs.findings, *unbalanced))
+        return Material(pairs.examples, pairs.rendering, pairs.findings)
+    return Material(_apart(pairs.examples), pairs.rendering, (*pairs.findings, *unbalanced))
+
+
+def _apart(pairs: Sequence[TokenizedPair]) -> Sequence[TokenizedAnswer]:
+    """Pairs as labelled answers, the chosen one of each before the other."""
+    return Lazy(2 * len(pairs), lambda position: pairs[position // 2].answers()[position % 2])
 
 
 def desirable_tokens(material: Material, max_length: int) -> list[int]:
@@ -131,8 +136,9 @@ class PairFeed:
         )
         self._references: Sequence[Likelihood] | None = None
         if scorer is not None:
+            length = training.max_length
             self._references = scorer.references(
-                [each for pair in pairs for each in passages_of(pair, training.max_length)]
+                Lazy(2 * len(pairs), lambda at: passages_of(pairs[at // 2], length)[at % 2])
             )
 
     def __len__(self) -> int:
@@ -223,13 +229,15 @@ class AnswerFeed:
         if scorer is not None:
             length = training.max_length
             self._references = scorer.references(
-                [passage(each.prompt, each.answer, length) for each in answers]
+                Lazy(
+                    len(answers), lambda at: passage(answers[at].prompt, answers[at].answer, length)
+                )
             )
             self._mismatched = scorer.references(
-                [
-                    passage(self._at(at).prompt, self._previous(at).answer, length)
-                    for at in range(len(self._order))
-                ]
+                Lazy(
+                    len(self._order),
+                    lambda at: passage(self._at(at).prompt, self._previous(at).answer, length),
+                )
             )
 
     def __len__(self) -> int:

@@ -15,7 +15,13 @@ from transformers import TrainerCallback
 
 from preftrain_trainer.checkpoint.local import tensors_sha256
 from preftrain_trainer.checkpoint.remote import Saved
-from preftrain_trainer.checkpoint.state import ADAPTER, BEST_ADAPTER, STEPS, ResumeState
+from preftrain_trainer.checkpoint.state import (
+    ADAPTER,
+    BEST_ADAPTER,
+    EVALUATIONS,
+    STEPS,
+    ResumeState,
+)
 from preftrain_trainer.errors import InternalError
 from preftrain_trainer.model.adapter import adapter_arrays, load_adapter
 from preftrain_trainer.model.loading import LoadedModel, require_trainable
@@ -55,9 +61,11 @@ def require_adapter(model: LoadedModel, state: ResumeState) -> None:
 
 
 def restore_log(saved: Saved, log: Path, best: Path) -> StepRecord:
-    """Bring back the log of the steps and the best adapter; returns the last step's figures."""
+    """Bring back the logs and the best adapter; returns the last step's figures."""
     log.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(saved.folder / STEPS, log)
+    if (evaluations := saved.folder / EVALUATIONS).is_file():
+        shutil.copyfile(evaluations, log.with_name(EVALUATIONS))
     selected = saved.state.selection.best_step
     if selected is not None:
         name = ADAPTER if selected == saved.state.step else BEST_ADAPTER

@@ -16,7 +16,13 @@ from transformers import TrainerCallback
 
 from preftrain_trainer.checkpoint.keeping import Keeping, not_saved
 from preftrain_trainer.checkpoint.rhythm import Rhythm
-from preftrain_trainer.checkpoint.state import ADAPTER, BEST_ADAPTER, STEPS, ResumeState
+from preftrain_trainer.checkpoint.state import (
+    ADAPTER,
+    BEST_ADAPTER,
+    EVALUATIONS,
+    STEPS,
+    ResumeState,
+)
 from preftrain_trainer.checkpoint.uploads import Written
 from preftrain_trainer.fit.layout import Fit
 from preftrain_trainer.model.adapter import save_adapter
@@ -103,6 +109,8 @@ class Checkpointer(TrainerCallback):
         trainer.state.log_history.clear()
         trainer.state.save_to_json(str(folder / TRAINER_STATE))
         shutil.copyfile(self._log, folder / STEPS)
+        if (evaluations := self._log.with_name(EVALUATIONS)).is_file():
+            shutil.copyfile(evaluations, folder / EVALUATIONS)
         if selection.best_step not in (None, step):
             os.link(self._periodic.best, folder / BEST_ADAPTER)
 

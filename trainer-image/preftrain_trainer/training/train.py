@@ -6,12 +6,11 @@ Expects the model from `model`, whose import of Unsloth has replaced parts of TR
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from preftrain_api.report import Evaluation, Finding, Metrics
+from preftrain_api.report import Evaluation
 from preftrain_api.spec import (
     CheckpointSpec,
     EvaluationSpec,
@@ -46,7 +45,7 @@ BEST: Final = "best.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training came to."""
+    """What training came to; the board has its figures."""
 
     steps: int
     total_steps: int
@@ -54,11 +53,7 @@ class Trained:
     """Step of the adapter that is in the model: the last, or the best that was evaluated."""
     evaluation: Evaluation | None
     """The judgement on that adapter where it is fresh."""
-    first_step_time: datetime | None
-    metrics: Metrics
-    findings: tuple[Finding, ...]
     rendering: Rendering
-    trainable_parameters: int
     peak_gpu_bytes: int | None
 
 
@@ -208,11 +203,7 @@ class _Course:
             total_steps=self.layout.total_steps,
             adapter_step=adapter_step,
             evaluation=periodic.newest,
-            first_step_time=self.board.snapshot().first_step_time,
-            metrics=self.board.snapshot().metrics,
-            findings=self.board.snapshot().findings,
             rendering=rendering,
-            trainable_parameters=self.model.trainable,
             peak_gpu_bytes=peak(),
         )
 

@@ -79,5 +79,5 @@ def _current(situation: Situation) -> JobView | None:
 
 def _fail(situation: Situation, reason: Reason, message: str) -> Plan:
     ending = Ending(reason, message, is_final=True, is_counted=False)
-    status = close_open(situation.status, ending, situation.now)
+    status = close_open(situation, situation.status, ending, situation.now)
     return fail(situation, status, reason, message)

@@ -8,7 +8,7 @@ from preftrain_api.reasons import ConditionType as Type
 from preftrain_api.reasons import Reason
 from preftrain_api.report import Artifact
 from preftrain_api.status import PreferenceTrainingJobStatus
-from preftrain_operator.core.conditions import MAX_MESSAGE, Note, clip, failed, is_true, succeeded
+from preftrain_operator.core.conditions import Note, failed, is_true, succeeded
 from preftrain_operator.core.plan import EventNote, Plan
 from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.update import updated
@@ -33,7 +33,7 @@ def succeed(
         notes[Type.DATA_READY] = Note("True", Reason.PREPARED)
     changes |= {"completion_time": situation.now, "artifact": artifact}
     done = updated(situation, status, notes, state=reason.value, **changes)
-    event = EventNote(TERMINAL_KEY, reason.value, clip(message, MAX_MESSAGE))
+    event = EventNote(TERMINAL_KEY, reason.value, message)
     return Plan(status=done, events=(event,))
 
 
@@ -50,5 +50,5 @@ def fail(
         notes[Type.DATA_READY] = Note("False", reason)
     changes |= {"completion_time": situation.now}
     done = updated(situation, status, notes, state="Failed", **changes)
-    event = EventNote(TERMINAL_KEY, reason.value, clip(message, MAX_MESSAGE), warning=True)
+    event = EventNote(TERMINAL_KEY, reason.value, message, warning=True)
     return Plan(status=done, events=(event,))

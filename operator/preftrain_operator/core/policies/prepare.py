@@ -10,12 +10,18 @@ from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.plan import LOOK_AGAIN, EventNote, Plan
 from preftrain_operator.core.policies.creation import create_reserved
 from preftrain_operator.core.policies.outcome import fail, succeed
-from preftrain_operator.core.policies.waiting import why_waiting
+from preftrain_operator.core.policies.waiting import tell, wants_events, why_waiting
 from preftrain_operator.core.render import render_job
 from preftrain_operator.core.reserve import reserve_training, waiting_reason
 from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.update import updated, write_if_changed
-from preftrain_operator.core.verdict import ending_of, ending_of_failed_job, has_evidence, result_of
+from preftrain_operator.core.verdict import (
+    decisive,
+    ending_of,
+    ending_of_failed_job,
+    has_evidence,
+    result_of,
+)
 
 
 def follow(situation: Situation) -> Plan | None:
@@ -34,12 +40,14 @@ def follow(situation: Situation) -> Plan | None:
     if not has_evidence(job, pods) and not observed.live:
         return LOOK_AGAIN
     status = with_uid(situation.status, ref, job)
-    pod = _decisive(job, pods)
+    pod = decisive(job, pods)
     result = result_of(pod, PrepareResult) if pod else None
     if job.failed:
         ending = ending_of(pod) if pod else ending_of_failed_job(job)
         report = result.data_report if result else None
-        return fail(situation, status, ending.reason, ending.message, data_report=report)
+        # There is no attempt that could hold the end of the log.
+        message = ending.log_tail or ending.message
+        return fail(situation, status, ending.reason, message, data_report=report)
     if result is not None and result.verdict == "Adopted":
         return _adopt(situation, status, result)
     return _ready(situation, status, result)
@@ -74,18 +82,14 @@ def _create(situation: Situation) -> Plan:
 
 
 def _wait(situation: Situation, job: JobView, pods: tuple[PodView, ...]) -> Plan:
-    stuck = why_waiting(situation, job, pods, Reason.PREPARING)
-    reason, message = stuck or (Reason.PREPARING, "")
-    status = updated(situation, situation.status, under_way(reason, message))
+    wanted = wants_events(situation, job, pods)
+    if wanted is not None:
+        return Plan(ask_about=wanted)
+    stuck = why_waiting(situation, job, pods)
+    if stuck is not None:
+        return tell(situation, situation.status, job.name, stuck)
+    status = updated(situation, situation.status, under_way(Reason.PREPARING))
     return write_if_changed(situation, status)
-
-
-def _decisive(job: JobView, pods: tuple[PodView, ...]) -> PodView | None:
-    """The pod that made the Job end as it did: the successful one, else the last."""
-    for pod in reversed(pods):
-        if pod.has_ended and (job.failed or ending_of(pod).is_success):
-            return pod
-    return None
 
 
 def _adopt(

@@ -3,6 +3,8 @@
 They exist when an operator with an old view created one late; the live look before and the
 UID with the deletion make two operators converge instead of deleting each other's work.
 
+A run that its user holds back has no current one: whatever is there goes.
+
 The deletion is in the foreground: a name that is used again stays taken until the pods have
 ended, so that no two of them run at once.
 """

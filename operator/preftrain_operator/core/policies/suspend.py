@@ -23,11 +23,13 @@ def stop(situation: Situation) -> Plan | None:
     if not situation.spec.suspend:
         return None
     observed, ref = situation.observed, situation.observed.current
-    job = observed.job_of(ref) if ref else None
-    if job is None:
-        if ref is not None and not observed.live:
-            return LOOK_AGAIN
+    if ref is None:
         return _suspended(situation, situation.status)
+    job = observed.job_of(ref)
+    is_gone = job is None
+    if is_gone and not observed.live:
+        return LOOK_AGAIN
+    job = job or observed.gone(ref)
     pods = observed.pods_of(job)
     if has_succeeded(job, pods) or has_failed(job, pods):
         return None
@@ -38,6 +40,8 @@ def stop(situation: Situation) -> Plan | None:
         status = record_endings(situation, status, job)
         if is_exhausted(situation, status):
             return exhausted(situation, status)
+    if is_gone:
+        return _suspended(situation, status)
     status = updated(situation, status, suspending())
     deletes = () if job.deleting else (Deletion(target_of(job), foreground=True),)
     return Plan(status=write_if_changed(situation, status).status, deletes=deletes)

@@ -1,50 +1,47 @@
 """Follows the training Job of the current attempt, and makes the next one where that helps."""
 
+from dataclasses import replace
 from typing import Final
 
-from preftrain_api.progress import Progress
 from preftrain_api.reasons import ConditionType as Type
 from preftrain_api.reasons import Reason
 from preftrain_api.result import TrainResult
-from preftrain_api.status import (
-    MAX_FINDINGS,
-    JobRef,
-    PreferenceTrainingJobStatus,
-    ProgressStatus,
-    ResolvedStatus,
-)
+from preftrain_api.status import JobRef, PreferenceTrainingJobStatus
 from preftrain_operator.core.attempts import (
-    VANISHED,
-    close_open,
+    close_or_add,
     open_entry,
     record_endings,
     record_running,
-    vanished,
 )
-from preftrain_operator.core.conditions import find, has_reason, suspended, under_way
+from preftrain_operator.core.conditions import Truth, find, has_reason, suspended, under_way
 from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.plan import LOOK_AGAIN, EventNote, Plan
 from preftrain_operator.core.policies.creation import create_reserved
 from preftrain_operator.core.policies.outcome import fail, succeed
 from preftrain_operator.core.policies.prepare import with_uid
-from preftrain_operator.core.policies.waiting import why_waiting
+from preftrain_operator.core.policies.waiting import tell, wants_events, why_waiting
 from preftrain_operator.core.reserve import render_training, reserve_training, waiting_reason
 from preftrain_operator.core.situation import Situation
+from preftrain_operator.core.told import with_progress, with_result
+from preftrain_operator.core.unseen import (
+    account,
+    account_deleted,
+    account_suspended,
+    is_doubtful,
+)
 from preftrain_operator.core.update import refreshed, updated, write_if_changed
 from preftrain_operator.core.verdict import (
     Ending,
+    decisive,
     ending_of,
     ending_of_failed_job,
     has_evidence,
+    reason_of_disruption,
     result_of,
 )
 
 _WAITING: Final = frozenset({Reason.PENDING, Reason.RETRYING, Reason.PREEMPTED, Reason.JOB_DELETED})
 """Reasons that stay while a new pod is on its way: each says more than Pending would."""
-_NOT_OURS: Final = Ending(
-    Reason.JOB_DELETED, Reason.JOB_DELETED.text, is_final=False, is_counted=True
-)
-_BY_SUSPENSION: Final = Ending(Reason.PREEMPTED, "suspended", is_counted=False)
 
 
 def follow(situation: Situation) -> Plan | None:
@@ -56,27 +53,30 @@ def follow(situation: Situation) -> Plan | None:
     if job is None:
         return _missing(situation, ref) if observed.live else LOOK_AGAIN
     pods = observed.pods_of(job)
-    doubtful = vanished(situation.status, pods) or not has_evidence(job, pods)
+    status = situation.status
+    doubtful = not has_evidence(job, pods) or (not job.deleting and is_doubtful(status, job, pods))
     if doubtful and not observed.live:
         return LOOK_AGAIN
     if is_about_to_end(job, pods):
         return Plan()
-    status = record_endings(situation, situation.status, job)
+    if not job.deleting:
+        status = account(situation, status, job)
+    status = record_endings(situation, status, job)
     status = with_uid(status, ref, job) if status != situation.status else status
     if has_succeeded(job, pods):
-        return _complete(situation, with_uid(status, ref, job), pods)
+        return _complete(situation, with_uid(status, ref, job), job, pods)
     if has_failed(job, pods):
         return _failed(situation, with_uid(status, ref, job), job, pods)
-    if vanished(status, pods):
-        status = close_open(status, VANISHED, situation.now)
     if job.deleting:
         return write_if_changed(situation, refreshed(situation, status))
     if is_exhausted(situation, status):
         return exhausted(situation, status)
     running = next((pod for pod in reversed(pods) if pod.is_running), None)
     if running is not None:
-        return _running(situation, with_uid(status, ref, job), job, running)
-    return _waiting(situation, status, job, pods)
+        plan = _running(situation, with_uid(status, ref, job), job, running)
+    else:
+        plan = _waiting(situation, status, job, pods)
+    return replace(plan, events=(*_endings(situation.status, status), *plan.events))
 
 
 def has_succeeded(job: JobView, pods: tuple[PodView, ...]) -> bool:
@@ -108,22 +108,25 @@ def suspended_status(
     situation: Situation, status: PreferenceTrainingJobStatus
 ) -> PreferenceTrainingJobStatus:
     """`status` of a run that holds nothing and waits for the user."""
-    status = close_open(status, _BY_SUSPENSION, situation.now)
-    return updated(situation, status, suspended())
+    return updated(situation, account_suspended(situation, status), suspended())
 
 
 def _missing(situation: Situation, ref: JobRef) -> Plan:
-    status = situation.status
+    status, job = situation.status, situation.observed.gone(ref)
+    pods = situation.observed.pods_of(job)
+    if has_succeeded(job, pods):
+        return _complete(situation, record_endings(situation, status, job), job, pods)
+    if has_failed(job, pods):
+        return _failed(situation, record_endings(situation, status, job), job, pods)
     entry = open_entry(status)
-    by_suspension = has_reason(status.conditions, Type.SUSPENDED, Reason.SUSPENDING)
     if entry is None:
         return _next_attempt(situation, status, waiting_reason(situation))
-    if by_suspension:
-        status = close_open(status, _BY_SUSPENSION, situation.now)
+    if has_reason(status.conditions, Type.SUSPENDED, Reason.SUSPENDING):
+        status = account_suspended(situation, record_endings(situation, status, job))
         return _next_attempt(situation, status, waiting_reason(situation))
     if ref.uid is None and entry.pod_uid is None:
         return create_reserved(situation, render_training(situation, status, ref.attempt))
-    status = close_open(status, _NOT_OURS, situation.now)
+    status = account_deleted(situation, status, job)
     return _next_attempt(situation, status, Reason.JOB_DELETED)
 
 
@@ -146,16 +149,20 @@ def _next_attempt(
 
 
 def _complete(
-    situation: Situation, status: PreferenceTrainingJobStatus, pods: tuple[PodView, ...]
+    situation: Situation,
+    status: PreferenceTrainingJobStatus,
+    job: JobView,
+    pods: tuple[PodView, ...],
 ) -> Plan:
-    pod = next((pod for pod in reversed(pods) if pod.has_ended and ending_of(pod).is_success), None)
+    pod = decisive(job, pods)
     result = result_of(pod, TrainResult) if pod else None
-    done = Ending(Reason.COMPLETED, Reason.COMPLETED.text, exit_code=0, is_counted=False)
-    status = close_open(status, done, situation.now)
+    if pod is None:
+        done = Ending(Reason.COMPLETED, Reason.COMPLETED.text, exit_code=0, is_counted=False)
+        status = close_or_add(situation, status, job, done, job.ended)
     if result is None:
         message = "the adapter is published; the pod's result could not be read, see manifest.json"
         return succeed(situation, status, Reason.SUCCEEDED, artifact=None, message=message)
-    status = _with_result(status, result)
+    status = with_result(status, result)
     reason = Reason.SUCCEEDED if result.gates_judged else Reason.PUBLISHED_UNEVALUATED
     return succeed(
         situation, status, reason, artifact=result.artifact, message=result.message or reason.text
@@ -168,12 +175,13 @@ def _failed(
     job: JobView,
     pods: tuple[PodView, ...],
 ) -> Plan:
-    last = next((pod for pod in reversed(pods) if pod.has_ended), None)
-    ending = ending_of(last) if last else ending_of_failed_job(job)
-    status = close_open(status, ending, situation.now)
+    pod = decisive(job, pods)
+    ending = ending_of(pod) if pod else ending_of_failed_job(job)
+    if pod is None:
+        status = close_or_add(situation, status, job, ending, job.ended)
     if ending.is_final:
-        result = result_of(last, TrainResult) if last else None
-        status = _with_result(status, result) if result else status
+        result = result_of(pod, TrainResult) if pod else None
+        status = with_result(status, result) if result else status
         return fail(situation, status, ending.reason, ending.message)
     if job.deleting:
         return write_if_changed(situation, refreshed(situation, status))
@@ -201,10 +209,12 @@ def _running(
 ) -> Plan:
     known = any(entry.pod_uid == pod.uid for entry in situation.status.attempts)
     status = record_running(status, job, pod)
-    notes = under_way(Reason.TRAINING, running=True)
+    if pod.disruption:
+        return _disrupted(situation, status, pod)
+    notes = under_way(Reason.TRAINING, running="True")
     report = situation.observed.report
     if report is not None and report.pod_uid == pod.uid:
-        status = _with_progress(status, report.progress)
+        status = with_progress(status, report)
     status = updated(situation, status, notes, state="Training")
     if known:
         return write_if_changed(situation, status)
@@ -213,18 +223,51 @@ def _running(
     return Plan(status=status, events=(event,))
 
 
+def _disrupted(situation: Situation, status: PreferenceTrainingJobStatus, pod: PodView) -> Plan:
+    """The cluster takes the pod away; it may have a while to save, or its node may be lost."""
+    reason = reason_of_disruption(pod)
+    message = f"{reason.text} It is pod {pod.name} on node {pod.node} ({pod.disruption})."
+    running: Truth = "Unknown" if reason is Reason.NODE_LOST else "True"
+    plan = write_if_changed(
+        situation, updated(situation, status, under_way(reason, message, running=running))
+    )
+    if has_reason(situation.status.conditions, Type.READY, reason):
+        return plan
+    event = EventNote(f"Disrupted/{pod.uid}", reason.value, message, warning=True)
+    return replace(plan, events=(event,))
+
+
+def _endings(
+    before: PreferenceTrainingJobStatus, status: PreferenceTrainingJobStatus
+) -> tuple[EventNote, ...]:
+    """An Event for each pod whose end is new and after which the same Job makes another."""
+    return tuple(
+        EventNote(
+            f"Ended/{entry.pod_uid or entry.end_time}",
+            entry.reason or Reason.KILLED.value,
+            f"a pod of attempt {entry.number} ended, another follows: {entry.message or ''}",
+            warning=bool(entry.counted),
+        )
+        for entry in status.attempts
+        if entry.end_time is not None and entry not in before.attempts
+    )
+
+
 def _waiting(
     situation: Situation,
     status: PreferenceTrainingJobStatus,
     job: JobView,
     pods: tuple[PodView, ...],
 ) -> Plan:
-    stuck = why_waiting(situation, job, pods, Reason.PENDING)
+    wanted = wants_events(situation, job, pods)
+    if wanted is not None:
+        return Plan(ask_about=wanted)
+    stuck = why_waiting(situation, job, pods)
+    if stuck is not None:
+        return tell(situation, status, job.name, stuck)
     ready = find(status.conditions, Type.READY)
     entry = status.attempts[-1] if status.attempts else None
-    if stuck is not None:
-        reason, message = stuck
-    elif job.suspended:
+    if job.suspended:
         reason, message = Reason.QUEUED, ""
     elif entry is not None and entry.end_time is not None and entry.job == job.name:
         reason = Reason.RETRYING if entry.counted else Reason.PREEMPTED
@@ -234,45 +277,3 @@ def _waiting(
     else:
         reason, message = Reason.PENDING, ""
     return write_if_changed(situation, updated(situation, status, under_way(reason, message)))
-
-
-def _with_progress(
-    status: PreferenceTrainingJobStatus, progress: Progress
-) -> PreferenceTrainingJobStatus:
-    shown = ProgressStatus(
-        phase=progress.phase,
-        step=progress.step,
-        total_steps=progress.total_steps,
-        percent=min(100, progress.percent),
-        eta_seconds=progress.eta_seconds,
-    )
-    return status.model_copy(
-        update={
-            "progress": shown,
-            "metrics": progress.metrics,
-            "findings": progress.findings[:MAX_FINDINGS],
-            "first_step_time": status.first_step_time or progress.first_step_time,
-        }
-    )
-
-
-def _with_result(
-    status: PreferenceTrainingJobStatus, result: TrainResult
-) -> PreferenceTrainingJobStatus:
-    before = status.resolved or ResolvedStatus()
-    settings = {**(before.settings or {}), **(result.resolved or {})}
-    shown = ProgressStatus(
-        phase="Done",
-        step=result.step,
-        total_steps=result.total_steps,
-        percent=min(100, 100 * result.step // result.total_steps) if result.total_steps else 0,
-    )
-    return status.model_copy(
-        update={
-            "progress": shown,
-            "metrics": result.metrics,
-            "findings": result.findings or status.findings,
-            "data_report": result.data_report or status.data_report,
-            "resolved": before.model_copy(update={"settings": settings or None}),
-        }
-    )

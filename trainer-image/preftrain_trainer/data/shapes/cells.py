@@ -77,6 +77,14 @@ def _last_role(turns: list[Any]) -> str | None:
         return None
 
 
+def models_of(values: Mapping[str, Any], columns: tuple[str, str] | None) -> tuple[str, str] | None:
+    """What two columns call the models that wrote the two answers; None where they do not say."""
+    if columns is None:
+        return None
+    one, other = (values.get(column) for column in columns)
+    return (one, other) if isinstance(one, str) and isinstance(other, str) else None
+
+
 def number_of(value: Any) -> float | None:
     """A finite number, also written as text as in CSV; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

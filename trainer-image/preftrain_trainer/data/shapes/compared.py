@@ -4,12 +4,19 @@ arena votes, WebGPT, AlpacaFarm.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 from preftrain_trainer.data.pairs import PreferencePair
-from preftrain_trainer.data.shapes.cells import is_number, is_text_or_turns, number_of, text_of
+from preftrain_trainer.data.shapes.cells import (
+    is_number,
+    is_text,
+    is_text_or_turns,
+    models_of,
+    number_of,
+    text_of,
+)
 from preftrain_trainer.data.shapes.left_out import MalformedRow, Tied
 from preftrain_trainer.data.shapes.parts import pair
 from preftrain_trainer.data.shapes.prompt import PromptColumns
@@ -28,6 +35,7 @@ _ANSWERS: Final = (
     ("human_ref_A", "human_ref_B"),
     ("conversation_a", "conversation_b"),
 )
+_MODELS: Final = (("model_a", "model_b"), ("model_1", "model_2"), ("model_0", "model_1"))
 _SCORES: Final = (("score_0", "score_1"), ("score_A", "score_B"), ("score_a", "score_b"))
 
 _NAMED: Final = {
@@ -100,6 +108,7 @@ class _Judge:
 
 def _recognise(table: Table, prompt: PromptColumns) -> Found:
     first, second = _answers(table)
+    models = table.both(_MODELS, is_text)
     judge = _by_verdict(table) or _by_scores(table)
     if judge is None:
         raise NoColumn("better", _USUAL[0], asked=False, found=2)
@@ -110,7 +119,9 @@ def _recognise(table: Table, prompt: PromptColumns) -> Found:
             raise Tied("neither answer is called better")
         one, other = text_of(values, first), text_of(values, second)
         good, bad = (one, other) if verdict < 0 else (other, one)
-        return pair(row, prompt.prompt_of(values), good, bad, prompt.turns_before(values))
+        found = pair(row, prompt.prompt_of(values), good, bad, prompt.turns_before(values))
+        wrote = models_of(values, models)
+        return replace(found, models=wrote if wrote is None or verdict < 0 else wrote[::-1])
 
     return Found({"first": first, "second": second, **judge.columns}, read)
 

@@ -3,11 +3,19 @@ of two, the better one first: UltraFeedback, Nectar, distilabel's generations, A
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 from preftrain_trainer.data.pairs import PreferencePair
-from preftrain_trainer.data.shapes.cells import as_text, is_number, is_text_or_turns, number_of
+from preftrain_trainer.data.shapes.cells import (
+    as_text,
+    is_number,
+    is_text,
+    is_text_or_turns,
+    models_of,
+    number_of,
+)
 from preftrain_trainer.data.shapes.left_out import MalformedRow, SingleAnswer, Tied
 from preftrain_trainer.data.shapes.parts import pair
 from preftrain_trainer.data.shapes.prompt import PromptColumns
@@ -24,8 +32,21 @@ _SCORE_KEYS: Final = ("overall_score", "score", "rating", "reward", "pm_score")
 _RANK_KEYS: Final = ("rank",)
 """Members of an answer that is an object."""
 
-Rated = Callable[[Mapping[str, Any]], list[tuple[Any, float | None]]]
-"""The answers of a row, each with a score; higher is better, None is not rated."""
+_MODEL_KEY: Final = "model"
+_MODELS: Final = ("models", "generation_models", "model_names")
+"""Where a set says which model wrote an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    answer: Any
+    score: float | None
+    """Higher is better; None is not rated."""
+    model: Any = None
+
+
+Rated = Callable[[Mapping[str, Any]], list[_Rated]]
+"""The answers of a row."""
 
 
 def _recognise_ranked(table: Table, prompt: PromptColumns) -> Found:
@@ -33,21 +54,24 @@ def _recognise_ranked(table: Table, prompt: PromptColumns) -> Found:
     columns, rated = _apart(table, answers) or _inside(table, answers)
 
     def read(row: int, values: Mapping[str, Any]) -> PreferencePair:
-        found = [(answer, score) for answer, score in rated(values) if score is not None]
+        found = [(item.score, item) for item in rated(values) if item.score is not None]
         if len(found) < 2:
             raise SingleAnswer(f"{answers} has fewer than two rated answers")
-        best = max(found, key=lambda item: item[1])
-        worst = min(found, key=lambda item: item[1])
-        if best[1] == worst[1]:
+        high, best = max(found, key=lambda item: item[0])
+        low, worst = min(found, key=lambda item: item[0])
+        if high == low:
             raise Tied(f"{answers} are all rated alike")
-        good, bad = as_text(best[0], answers), as_text(worst[0], answers)
-        return pair(row, prompt.prompt_of(values), good, bad, prompt.turns_before(values))
+        good, bad = as_text(best.answer, answers), as_text(worst.answer, answers)
+        made = pair(row, prompt.prompt_of(values), good, bad, prompt.turns_before(values))
+        both = {"best": best.model, "worst": worst.model}
+        return replace(made, models=models_of(both, ("best", "worst")))
 
     return Found({"answers": answers, **columns}, read)
 
 
 def _apart(table: Table, answers: str) -> tuple[dict[str, str], Rated] | None:
     """Scores or ranks in a list of their own."""
+    models = table.find("models", _MODELS, _is_texts)
     for member, usual, sign in (("scores", _SCORES, 1), ("ranks", _RANKS, -1)):
         column = table.find(member, usual, _is_numbers)
         if column is None:
@@ -55,13 +79,16 @@ def _apart(table: Table, answers: str) -> tuple[dict[str, str], Rated] | None:
 
         def rated(
             values: Mapping[str, Any], column: str = column, sign: int = sign
-        ) -> list[tuple[Any, float | None]]:
+        ) -> list[_Rated]:
             texts, ratings = _list(values, answers), _list(values, column)
             if len(texts) != len(ratings):
                 raise MalformedRow(f"{answers} and {column} are of different length")
+            wrote = values.get(models) if models else None
+            if not isinstance(wrote, list) or len(wrote) != len(texts):
+                wrote = [None] * len(texts)
             return [
-                (text, None if (number := number_of(rating)) is None else sign * number)
-                for text, rating in zip(texts, ratings, strict=True)
+                _Rated(text, _signed(rating, sign), model)
+                for text, rating, model in zip(texts, ratings, wrote, strict=True)
             ]
 
         return {member: column}, rated
@@ -77,16 +104,21 @@ def _inside(table: Table, answers: str) -> tuple[dict[str, str], Rated]:
         raise NoColumn("scores", _SCORES[0], asked=False, found=1)
     key, sign, member = (score, 1, "scores") if score is not None else (str(rank), -1, "ranks")
 
-    def rated(values: Mapping[str, Any]) -> list[tuple[Any, float | None]]:
-        found: list[tuple[Any, float | None]] = []
+    def rated(values: Mapping[str, Any]) -> list[_Rated]:
+        found: list[_Rated] = []
         for item in _list(values, answers):
             if not isinstance(item, dict):
                 raise MalformedRow(f"an entry of {answers} is not an object")
-            number = number_of(item.get(key))
-            found.append((item.get(text), None if number is None else sign * number))
+            score = _signed(item.get(key), sign)
+            found.append(_Rated(item.get(text), score, item.get(_MODEL_KEY)))
         return found
 
     return {member: f"{answers}.{key}"}, rated
+
+
+def _signed(rating: Any, sign: int) -> float | None:
+    number = number_of(rating)
+    return None if number is None else sign * number
 
 
 def _key(
@@ -103,8 +135,6 @@ def _has(key: str, test: Callable[[Any], bool], value: Any) -> bool:
 
 def _recognise_two(table: Table, prompt: PromptColumns) -> Found:
     answers = table.require("answers", _TWO, _is_two)
-    if table.asked.keys() & {"scores", "ranks"}:
-        raise NoColumn("scores", _SCORES[0], asked=False, found=1)
 
     def read(row: int, values: Mapping[str, Any]) -> PreferencePair:
         both = _list(values, answers)
@@ -129,6 +159,10 @@ def _is_list(value: Any) -> bool:
         and bool(value)
         and all(isinstance(item, str | list | dict) for item in value)
     )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(is_text, value))
 
 
 def _is_numbers(value: Any) -> bool:

@@ -77,6 +77,12 @@ def _unknown(table: Table, spec: DatasetSpec, file: str, missed: list[NoColumn])
 
 
 def _lacks(table: Table, file: str, missing: NoColumn) -> str:
+    if missing.column in table.columns:
+        return (
+            f"{file}: most rows looked at have something in the column {missing.column!r} that "
+            f"cannot be a {missing.member}; correct it, or name another column in "
+            f"dataset.columns.{missing.member}"
+        )
     return (
         f"{file} has no column {missing.column!r}; its columns are {_listed(table)}; name the "
         f"right one in dataset.columns.{missing.member}"

@@ -29,7 +29,7 @@ _SCORES: Final = ("score", "rating", "reward", "helpfulness", "overall_score")
 
 
 def _recognise_labelled(table: Table, prompt: PromptColumns) -> Found:
-    label = table.require("label", _LABELS, is_label)
+    label = table.require("label", _LABELS, is_label, found=int(_LABELS[0] in table.columns))
     answer = _answer(table, found=1)
 
     def read(row: int, values: Mapping[str, Any]) -> LabelledAnswer:

@@ -84,6 +84,10 @@ class Table:
         values = (row.get(column) for row in self.rows)
         return column in self.columns and all(test(value) for value in values if value is not None)
 
+    def both(self, usual: Sequence[tuple[str, str]], test: Test) -> tuple[str, str] | None:
+        """The first two of the usual columns, one for each answer, that both pass the test."""
+        return next((two for two in usual if all(self.holds(name, test) for name in two)), None)
+
     def holds(self, column: str, test: Test) -> bool:
         """Whether the column is there and most of its values pass; rows may be broken."""
         values = [row[column] for row in self.rows if row.get(column) is not None]
