@@ -7,9 +7,6 @@ export PYTHONPATH := $(CURDIR)/dev
 # What is rebuilt when the lock changes, and nothing else.
 SETUP := .venv/.lock-in-force
 
-# Beside .venv, because only `make test-branches` needs it.
-COVERAGE := build/coverage
-
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +32,8 @@ test: $(SETUP) ## Unit, integration and trainer tests
 	@$(PY) -m pytest -n 2 --dist loadfile tests/trainer
 test-unit: $(SETUP) ## Pure code, in seconds
 	@$(PY) -m pytest -q -n 2 tests/unit
-test-branches: $(COVERAGE)/coverage ## Contract and trainer, with every branch of what only decides
-	@PYTHONPATH=$(COVERAGE) $(PY) -m coverage run -m pytest -q tests/unit/api tests/unit/trainer
-	@PYTHONPATH=$(COVERAGE) $(PY) -m coverage report
-$(COVERAGE)/coverage: $(SETUP)
-	@.venv/bin/uv pip install --quiet --target $(COVERAGE) coverage==7.17.4
+test-branches: $(SETUP) ## Contract and trainer, with every branch of what only decides
+	@$(PY) -m pytest -q -n 2 --cov --cov-report=term-missing:skip-covered tests/unit/api tests/unit/trainer
 test-integration: $(SETUP) ## Against a real API server and a real S3 server
 	@$(PY) -m pytest -q -n 2 --dist loadgroup tests/integration
 test-trainer: $(SETUP) ## Real Unsloth and TRL on the CPU, tiny model

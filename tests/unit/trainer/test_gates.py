@@ -6,7 +6,7 @@ import pytest
 
 from preftrain_api.report import Evaluation
 from preftrain_trainer.errors import BadSpec
-from preftrain_trainer.evaluation.gates import judge, require_held_out, withheld
+from preftrain_trainer.evaluation.gates import judge, missed, require_held_out, withheld
 from preftrain_trainer.evaluation.statistics import wilson_interval
 from support.specs import resolved_spec
 
@@ -153,3 +153,14 @@ def test_a_figure_that_is_missing_is_an_error_of_ours() -> None:
     gates = {"gates": [{"metric": "ChosenLogRatio", "operator": "AtLeast", "threshold": -1}]}
     with pytest.raises(ValueError, match="lacks ChosenLogRatio"):
         judge(evaluation(chosen_log_ratio=None), resolved_spec(evaluation=gates))
+
+
+def test_what_was_missed_is_told_in_figures() -> None:
+    """And nothing of what was passed."""
+    gates = [
+        {"metric": "RewardAccuracy", "operator": "GreaterThan", "threshold": 0.7},
+        {"metric": "RewardMargin", "operator": "GreaterThan", "threshold": 0.1},
+    ]
+    verdicts = judge(evaluation(), resolved_spec(evaluation={"gates": gates}))
+    assert missed(verdicts) == f"RewardAccuracy is 0.62, not {verdicts[0].operator} 0.7"
+    assert missed(verdicts[1:]) == ""
