@@ -9,6 +9,10 @@ from preftrain_api.group import GROUP
 from preftrain_operator.runtime.selector import CHILD_SELECTOR
 
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+_IDLE_SECONDS: Final = 0.1
+"""Starting a task for an object's next event costs next to nothing. 0 would never end one: kopf
+looks into the queue only after a wait.
+"""
 
 
 class EndlessBackoff:
@@ -74,6 +78,9 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.networking.connect_timeout = 10
     # kopf queues a whole chunk of each kind, untrimmed.
     settings.watching.chunk_size = 100
+    # As long as it waits for more, each object's task keeps the last event whole: after a first
+    # list all objects are in memory for this time, and what held them is not given back.
+    settings.queueing.idle_timeout = _IDLE_SECONDS
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.reconnect_backoff = 1
