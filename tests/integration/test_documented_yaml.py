@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 OTHERS = {
     "apiVersion": "a kind of another project",
     "data": "argocd-cm",
+    "name": "a system of the benchmark",
     "scrape_configs": "scrape",
 }
 """First keys of what neither is a job nor the chart's."""

@@ -97,7 +97,7 @@ def test_a_pod_that_a_policy_forbids_is_told_with_its_words(world: World) -> Non
 @pytest.mark.fault(24)
 def test_a_quota_is_told_and_waited_for(world: World) -> None:
     """A quota that forbids the Job is no failure: it may be raised. Events alone, as those of
-    these labels, are no reason to try again.
+    somebody's writes into the status, are no reason to try again.
     """
     allow_no(world, "count/jobs.batch")
     world.jobs.create("run")
@@ -105,7 +105,7 @@ def test_a_quota_is_told_and_waited_for(world: World) -> None:
     assert condition_of(found, "Failed")["status"] == "False"
     for number in range(3):
         looks = len(requests(world, "list", "jobs"))
-        world.jobs.edit("run", {"metadata": {"labels": {"touched": str(number)}}})
+        world.jobs.edit("run", {"status": {"gpuSeconds": number + 1}}, subresource="/status")
         wait_for_looks(world, looks + 1)
     assert requests(world, "create", "jobs") == [403]
     allow_all(world)

@@ -15,6 +15,7 @@ from bench.operator.system import SYSTEMS, fill_in, load_system
 from preftrain_api.reading import read_job
 from preftrain_api.result import PrepareResult, TrainResult
 from preftrain_api.wire import WireModel
+from support.pages import ROOT, blocks
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in SYSTEMS.glob("*.yaml")))
@@ -24,6 +25,16 @@ def test_the_systems_here_can_be_read(name: str) -> None:
     body = system.render("b-00001", "bench")
     assert body["metadata"] == {"name": "b-00001", "namespace": "bench"}
     assert "metadata" not in system.manifest
+
+
+def test_the_system_that_the_page_shows_can_be_read(tmp_path: Path) -> None:
+    """Whoever copies it has a file that is taken."""
+    shown = [text for _, text in blocks(ROOT / "docs/how-to/measure-an-operator.md", "yaml")]
+    assert shown
+    for text in shown:
+        file = tmp_path / "shown.yaml"
+        file.write_text(text)
+        assert load_system(str(file)).processes
 
 
 @pytest.mark.parametrize("name", ["preftrain", "preftrain-prepare"])

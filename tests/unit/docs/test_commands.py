@@ -10,7 +10,9 @@ import pytest
 from preftrain_trainer.__main__ import _parser as preftrain_parser
 from support.pages import ROOT, commands, inline_code, name_of, pages
 
-TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.M))
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.M))
+VARIABLES = set(re.findall(r"\$[({]([A-Z]+)[)}]", MAKEFILE))
 
 
 def shown() -> Iterator[tuple[str, str]]:
@@ -33,8 +35,10 @@ def named(program: str) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("page", "words"), named("make"), ids=str)
 def test_make_targets_exist(page: str, words: list[str]) -> None:
-    """Every word that is no option."""
-    assert {word for word in words if not word.startswith("-")} <= TARGETS
+    """Every word that is no option, and every variable is one that a rule reads."""
+    given = {word.partition("=")[0] for word in words if "=" in word}
+    assert given <= VARIABLES
+    assert {word for word in words if not word.startswith("-") and "=" not in word} <= TARGETS
 
 
 @pytest.mark.parametrize(("page", "words"), named("preftrain"), ids=str)
