@@ -113,6 +113,13 @@ def test_kopf_copies_and_compares_nothing() -> None:
     assert settings.persistence.progress_storage.clear(essence=essence) is essence
 
 
+def test_kopf_keeps_no_object_for_long() -> None:
+    """Each of its tasks holds the last event whole until it ends; 0 would never end one."""
+    settings = kopf.OperatorSettings()
+    configure(settings)
+    assert 0 < settings.queueing.idle_timeout <= 0.5
+
+
 def test_garbage_is_searched_for_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process sets it when it starts."""
     chosen: list[int] = []

@@ -217,6 +217,18 @@ def test_another_job_of_the_same_name_is_a_stray() -> None:
     assert [(item.target.uid, item.foreground) for item in plan.deletes] == [("late", True)]
 
 
+@pytest.mark.fault(37)
+def test_a_job_that_a_lost_status_knew_is_taken_over() -> None:
+    """Its pod trains on: the run begins anew, and under the name that it reserves it is there."""
+    lost, _, pod = running()
+    del lost["status"]
+    found = make_child()
+    plan = plan_for(lost, found, pods=(pod,), live=True)
+    assert plan.deletes == ()
+    assert plan.status is not None
+    assert plan.status.start_time is not None
+
+
 @pytest.mark.fault(35, 36)
 @pytest.mark.case(11)
 def test_foreign_jobs_and_pods_are_not_seen() -> None:
