@@ -53,6 +53,16 @@ def verdict(job: Json, codes: list[int]) -> tuple[str, str] | None:
     return ("Failed", "BackoffLimitExceeded") if counted > job["spec"]["backoffLimit"] else None
 
 
+def is_decided(job: Json, pods: list[Json]) -> bool:
+    """Whether one of the Job's pods has ended in a way that ends the Job."""
+    codes = [
+        exit_code_of(pod)
+        for pod in pods
+        if controller_of(pod) == job["metadata"]["uid"] and has_ended(pod)
+    ]
+    return any(code == 0 or action_on(job, code) == "FailJob" for code in codes)
+
+
 def action_on(job: Json, code: int) -> str:
     """What the Job's pod failure policy says of an exit code."""
     return next((action for wanted, action in _rules(job) if code in wanted), "Count")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from preftrain_api.reasons import REASON_OF_EXIT_CODE, Reason
 from preftrain_api.status import MAX_ATTEMPTS
+from preftrain_operator.core.policies.creation import RETRY_SECONDS
 from preftrain_operator.kube.port import Json, Kind
-from support.schedule.children import controller_of, has_ended, is_on_its_way_out
+from support.schedule.children import controller_of, has_ended, is_decided, is_on_its_way_out
 from support.schedule.world import World
 
 _COUNTED = frozenset(
@@ -77,8 +78,8 @@ def _check_held_up(world: World, job: Json) -> None:
     """What holds the run up is told: its user, a name that is taken, or its queue."""
     status = job["status"]
     held = any(c["type"] == "Suspended" and c["status"] == "True" for c in status["conditions"])
+    pods = world.api.items(Kind.PODS)
     if held:
-        pods = world.api.items(Kind.PODS)
         assert all(map(has_ended, pods)), "a run that is said to be suspended has a pod"
     if "completionTime" in status or job["spec"].get("suspend") or not status.get("jobRefs"):
         return
@@ -87,7 +88,9 @@ def _check_held_up(world: World, job: Json) -> None:
     if stranger is not None and stranger["metadata"]["name"] == current["name"]:
         assert told == "NameTaken", f"{current['name']} is taken, and the status says {told}"
     for item in world.unfinished("train"):
-        if item["metadata"]["name"] == current["name"] and item["spec"].get("suspend"):
+        is_held = item["metadata"]["name"] == current["name"] and item["spec"].get("suspend")
+        # The Job controller is about to say how it ended, suspended or not.
+        if is_held and not is_decided(item, pods):
             assert told == "Queued", f"{current['name']} is queued, and the status says {told}"
 
 
@@ -103,6 +106,7 @@ def quieten(world: World) -> None:
     if world.stranger() is not None:
         world.a_stranger_comes_or_goes()
     world.asleep = None
+    waited = False
     for _ in range(QUIET_ROUNDS):
         before = _state(world)
         _let_operators_work(world)
@@ -112,8 +116,14 @@ def quieten(world: World) -> None:
             world.job_controller()
             world.kubelet()
         world.seconds += 1
-        if _state(world) == before:
+        if _state(world) != before:
+            waited = False
+        elif waited:
             return
+        else:
+            # A refusal that stands looks like rest.
+            world.seconds += int(RETRY_SECONDS)
+            waited = True
     raise AssertionError("still busy")
 
 

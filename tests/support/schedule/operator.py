@@ -13,6 +13,7 @@ from preftrain_operator.runtime.controller import Controller
 from preftrain_operator.runtime.leadership import Alone
 from preftrain_operator.runtime.meter import NoMeter
 from preftrain_operator.runtime.queue import WorkQueue
+from preftrain_operator.runtime.refusals import Refusals
 from preftrain_operator.runtime.resync import Resync
 from preftrain_operator.runtime.store import CACHED, Store
 from support.fake_api import FakeApi
@@ -56,6 +57,7 @@ class SimulatedOperator:
             NoMeter(),
             Alone(),
             clock=self._clock,
+            refusals=Refusals(lambda: self._clock().timestamp()),
         )
         self._resync = Resync(self._port, self._store, WorkQueue(), NoMeter())
         self._work: Coroutine[Any, Any, Any] | None = None

@@ -200,14 +200,13 @@ class World:
     # What the cluster does.
 
     def job_controller(self) -> None:
-        """Look at a Job: start a pod, or call the Job complete or failed."""
+        """Look at a Job: start a pod unless it is suspended, or call it complete or failed."""
         candidates = self.unfinished()
         if not candidates:
             return
         item = self.random.choice(candidates)
-        if item["spec"].get("suspend"):
-            return
-        if item["spec"].get("activeDeadlineSeconds"):
+        suspended = item["spec"].get("suspend")
+        if item["spec"].get("activeDeadlineSeconds") and not suspended:
             for pod in self._pods_of(item):
                 if not has_ended(pod):
                     self._end(pod, PREEMPTED)
@@ -220,7 +219,7 @@ class World:
         found = verdict(item, list(self.ends.get(item["metadata"]["uid"], {}).values()))
         if found is not None:
             self._conclude(item, *found)
-        else:
+        elif not suspended:
             self._start_pod(item)
 
     def queue(self, *, evict: bool = True) -> None:

@@ -109,6 +109,26 @@ def test_the_start_is_limited_from_admission_on() -> None:
     assert plan_for(job, child, pods=(pod,), seconds=600).is_empty
 
 
+@pytest.mark.parametrize("limit", ["startDeadlineSeconds", "activeDeadlineSeconds"])
+def test_what_ended_before_a_deadline_is_counted_first(limit: str) -> None:
+    """Its run time and its failure are known; a verdict before that would lose both."""
+    job = training(**{limit: 30}) if limit == "startDeadlineSeconds" else running(**{limit: 30})[0]
+    pods = (make_pod(make_child(), exit_code=69),)
+    plan = plan_for(job, make_child(), pods=pods, seconds=600)
+    assert plan.status is not None
+    assert plan.status.completion_time is None
+    assert [(entry.reason, entry.counted) for entry in plan.status.attempts] == [
+        ("ObjectStoreUnavailable", True)
+    ]
+
+
+def test_a_deadline_does_not_overrule_a_pod_that_has_published() -> None:
+    """The Job controller is about to call the Job complete."""
+    job, child, _ = running(activeDeadlineSeconds=30)
+    pods = (make_pod(child, exit_code=0, message=json.dumps(TRAINED)),)
+    assert plan_for(job, child, pods=pods, seconds=600).is_empty
+
+
 def test_a_queued_job_of_an_ended_run_is_deleted() -> None:
     """A suspended Job has no pods to keep, and its deadline would not run."""
     job = training(startDeadlineSeconds=60)

@@ -4,20 +4,27 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from preftrain_api.reasons import Reason
-from preftrain_operator.core.attempts import close_open, open_entry, running_seconds
+from preftrain_operator.core.attempts import (
+    close_open,
+    is_entered,
+    open_entry,
+    running_seconds,
+)
 from preftrain_operator.core.observed import JobView
 from preftrain_operator.core.plan import Plan
 from preftrain_operator.core.policies.finished import deletion_time
 from preftrain_operator.core.policies.outcome import fail
+from preftrain_operator.core.policies.training import is_about_to_end
 from preftrain_operator.core.policies.waiting import waiting_dues
 from preftrain_operator.core.situation import Situation
+from preftrain_operator.core.unseen import is_doubtful
 from preftrain_operator.core.verdict import Ending
 
 
 def enforce(situation: Situation) -> Plan | None:
     """Fails the run when a deadline has passed; its Job is stopped afterwards."""
     job = _current(situation)
-    if job is not None and job.is_finished:
+    if job is not None and _is_behind(situation, job):
         return None
     spec = situation.spec
     due = active_deadline(situation)
@@ -55,7 +62,8 @@ def start_deadline(situation: Situation) -> datetime | None:
     limit, job = situation.spec.start_deadline_seconds, _current(situation)
     if limit is None or job is None or job.stage != "Train" or job.suspended:
         return None
-    if any(entry.start_time for entry in situation.status.attempts):
+    pods = situation.observed.pods_of(job)
+    if any(it.start_time for it in situation.status.attempts) or any(it.started for it in pods):
         return None
     return (job.started or job.created) + timedelta(seconds=limit)
 
@@ -75,6 +83,16 @@ def _dues(situation: Situation) -> Iterator[datetime]:
 def _current(situation: Situation) -> JobView | None:
     ref = situation.observed.current
     return situation.observed.job_of(ref) if ref else None
+
+
+def _is_behind(situation: Situation, job: JobView) -> bool:
+    """Whether what became of the Job's pods is to be entered first, and judged by itself."""
+    status, pods = situation.status, situation.observed.pods_of(job)
+    if job.is_finished or is_about_to_end(job, pods):
+        return True
+    if any(pod.has_ended and not is_entered(status, pod) for pod in pods):
+        return True
+    return not job.deleting and is_doubtful(status, job, pods)
 
 
 def _fail(situation: Situation, reason: Reason, message: str) -> Plan:
