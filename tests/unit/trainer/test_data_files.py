@@ -4,13 +4,10 @@ import errno
 import gzip
 import json
 import shutil
-import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
 import pytest
 
 from preftrain_trainer.data import json_rows, json_text, table_rows
@@ -174,29 +171,6 @@ def test_missing_places_splits_and_columns_are_named(
         assert part in str(refusal.value)
 
 
-def test_json_lines_under_the_name_json_are_read(tmp_path: Path) -> None:
-    """Many published `.json` files hold one object a line."""
-    lines = "".join(f"{json.dumps(row)}\n" for row in text_rows(5))
-    (tmp_path / "pairs.json").write_text(lines)
-
-    assert load(tmp_path, "file://pairs.json").tally.rows == 5
-
-
-def test_an_object_around_the_list_is_looked_into(tmp_path: Path) -> None:
-    """`{"data": [...]}` is a list of rows too."""
-    (tmp_path / "pairs.json").write_text(json.dumps({"version": 1, "data": text_rows(5)}))
-
-    assert load(tmp_path, "file://pairs.json").tally.rows == 5
-
-
-def test_a_byte_order_mark_is_no_part_of_the_data(tmp_path: Path) -> None:
-    """Files written by spreadsheet programs begin with one."""
-    write_rows(tmp_path / "plain.csv", text_rows(5))
-    (tmp_path / "marked.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "plain.csv").read_bytes())
-
-    assert load(tmp_path, "file://marked.csv").digest == load(tmp_path, "file://plain.csv").digest
-
-
 def test_hh_dialogues_need_no_conversion(tmp_path: Path) -> None:
     """Chosen and rejected that hold a whole `Human:`/`Assistant:` dialogue become messages."""
     start = "\n\nHuman: Hello\n\nAssistant: Hi.\n\nHuman: Why?\n\nAssistant:"
@@ -268,119 +242,6 @@ def test_a_row_that_does_not_end_is_not_taken_into_memory(
         list(read_rows(tmp_path / name, name, tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        ("[{}", "cut off in the middle after row 1"),
-        ('[{"a": "b', "cut off in the middle"),
-        ("[{} {}]", "']' expected, not '{' after row 1"),
-        ("[{}] x", "more text after the end after row 1"),
-        ("[{}, 0}]", "']' expected"),
-        ("[{},]", "Expecting value"),
-        ("[{}, x, {}, {}, {}, {}, {}, {}]", "Expecting value after row 1"),
-        ('{"a": 1, 2: 3}', "Expecting|a key that is no text"),
-        ('{"a" 1}', "':' expected"),
-        ("7", "'{' expected"),
-        ("[" * 9000, "nested too deeply"),
-        ("[" + "1" * 5000 + "]", "digits"),
-    ],
-)
-def test_a_json_document_that_is_none_is_refused_with_its_place(
-    tmp_path: Path, content: str, says: str
-) -> None:
-    """What is wrong, and after which row."""
-    (tmp_path / "rows.json").write_text(content)
-
-    with pytest.raises(DataRefused, match=f"rows.json is neither .*{says}"):
-        list(read_rows(tmp_path / "rows.json", "rows.json", tmp_path))
-
-
-def test_a_document_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    """The way out is in the sentence."""
-    for text in ('[{"a": 1}]', '{"a": 1}'):
-        (tmp_path / "rows.json").write_bytes(text.encode("utf-16"))
-        with pytest.raises(DataRefused, match="save it as UTF-8"):
-            list(read_rows(tmp_path / "rows.json", "rows.json", tmp_path))
-
-
-def test_one_object_alone_is_one_row(tmp_path: Path) -> None:
-    """Also when it holds a list of objects, which are turns then."""
-    turns = [{"role": "user", "content": "a"}]
-    for row in (text_rows(1)[0], {"chosen": turns, "n": [1], "none": []}, {}):
-        (tmp_path / "one.json").write_text(json.dumps(row, indent=2))
-        assert [row.values for row in read_rows(tmp_path / "one.json", "one.json", tmp_path)] == [
-            row
-        ]
-
-
-def test_what_stands_around_a_list_of_rows_is_passed_over(tmp_path: Path) -> None:
-    """Values of any kind, before it and behind it."""
-    around = {"n": 1, "tags": ["a"], "none": [], "rows": [{"a": 1}, {"a": 2}], "by": {"x": [{}]}}
-    (tmp_path / "set.json").write_text(json.dumps(around))
-
-    found = list(read_rows(tmp_path / "set.json", "set.json", tmp_path))
-
-    assert [(row.where, row.values) for row in found] == [
-        ("set.json row 1", {"a": 1}),
-        ("set.json row 2", {"a": 2}),
-    ]
-
-
-def test_entries_of_a_list_that_are_no_objects_are_malformed_rows(tmp_path: Path) -> None:
-    """The others are read."""
-    (tmp_path / "rows.json").write_text('[{"a": 1}, 12, "x", [], null]')
-
-    found = list(read_rows(tmp_path / "rows.json", "rows.json", tmp_path))
-
-    assert [row.problem for row in found] == [None, *["not a JSON object"] * 4]
-
-
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
-def test_a_key_that_occurs_twice_is_a_malformed_row(tmp_path: Path, name: str) -> None:
-    """Which of the two answers is meant, nobody knows."""
-    rows = ['{"chosen": "a", "chosen": "b"}', '{"chosen": [{"role": "x", "role": "y"}]}', "{}"]
-    text = "\n".join(rows) if name == "rows.jsonl" else f"[{', '.join(rows)}]"
-    (tmp_path / name).write_text(text)
-
-    found = list(read_rows(tmp_path / name, name, tmp_path))
-
-    assert [row.problem for row in found] == [
-        "has the key 'chosen' twice",
-        "has the key 'role' twice",
-        None,
-    ]
-
-
-def test_a_column_that_occurs_twice_is_refused(tmp_path: Path) -> None:
-    """In a header, and in the schema of a Parquet file."""
-    (tmp_path / "rows.csv").write_text("chosen,chosen,rejected\na,b,c\n")
-    schema = pyarrow.schema([("chosen", pyarrow.string()), ("chosen", pyarrow.string())])
-    table = pyarrow.table([["a"], ["b"]], schema=schema)
-    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
-
-    for name in ("rows.csv", "rows.parquet"):
-        with pytest.raises(DataRefused, match=f"{name} has the column 'chosen' twice; rename"):
-            list(read_rows(tmp_path / name, name, tmp_path))
-
-
-@pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_another_separator_is_told(tmp_path: Path, separator: str) -> None:
-    """Spreadsheet programs write semicolons in half of the world."""
-    (tmp_path / "rows.csv").write_text(separator.join(("prompt", "chosen", "rejected")) + "\n")
-
-    with pytest.raises(DataRefused, match="separate them by commas"):
-        list(read_rows(tmp_path / "rows.csv", "rows.csv", tmp_path))
-
-
-def test_one_column_alone_is_no_wrong_separator(tmp_path: Path) -> None:
-    """HH's chosen alone would be refused for its columns, later."""
-    (tmp_path / "rows.csv").write_text("chosen\na\n\nb\n")
-
-    found = list(read_rows(tmp_path / "rows.csv", "rows.csv", tmp_path))
-
-    assert [row.values for row in found] == [{"chosen": "a"}, {"chosen": "b"}]
-
-
 def test_a_full_disk_is_no_fault_of_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -402,72 +263,3 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(DataRefused, match=r"rows\.jsonl cannot be read: Is a directory"):
         list(read_rows(tmp_path / "rows.jsonl", "rows.jsonl", tmp_path))
-
-
-def test_json_lines_under_the_name_json_keep_their_numbers(tmp_path: Path) -> None:
-    """They are read line by line."""
-    lines = [json.dumps(row) for row in text_rows(300)]
-    lines[200] = "{"
-    (tmp_path / "rows.json").write_text("\n" + "\n".join(lines))
-
-    loaded = load_data(run_spec(tmp_path, dataset={"uri": "file://rows.json"}), tmp_path)
-
-    assert loaded.tally.rows == 300
-    assert "rows.json line 202: not JSON" in loaded.tally.dropped["malformed"].examples[0]
-
-
-def test_more_text_behind_an_object_is_no_row(tmp_path: Path) -> None:
-    """Two objects in one line."""
-    (tmp_path / "rows.jsonl").write_text('{"a": 1} {"a": 2}\n\xa0\n')
-
-    found = list(read_rows(tmp_path / "rows.jsonl", "rows.jsonl", tmp_path))
-
-    assert "more text after the value, at column 9" in str(found[0].problem)
-
-
-def test_a_number_of_thousands_of_digits_is_a_malformed_row(tmp_path: Path) -> None:
-    """Python refuses to read it; the row is counted and the others are read."""
-    lines = [json.dumps(row) for row in text_rows(200)]
-    (tmp_path / "data.jsonl").write_text("\n".join([*lines, '{"prompt": ' + "1" * 5000 + "}"]))
-
-    loaded = load_data(run_spec(tmp_path), tmp_path)
-
-    assert loaded.tally.dropped["malformed"].rows == 1
-
-
-def test_times_beside_the_texts_are_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also inside of other values: those of nanoseconds need a library that prepare has not."""
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    times = pyarrow.array([1], pyarrow.timestamp("ns"))
-    columns = {
-        "text": ["a"],
-        "at": times,
-        "about": pyarrow.StructArray.from_arrays([times], ["at"]),
-        "turns": [[{"role": "user", "content": "q"}]],
-    }
-    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
-
-    (row,) = read_rows(tmp_path / "rows.parquet", "rows.parquet", tmp_path)
-
-    assert row.values == {"text": "a", "turns": [{"role": "user", "content": "q"}]}
-
-
-def test_text_in_parquet_that_is_none_is_refused(tmp_path: Path) -> None:
-    """Written by a program that checks nothing."""
-    buffers = [None, pyarrow.py_buffer(b"\0\0\0\0\1\0\0\0"), pyarrow.py_buffer(b"\xff")]
-    wrong = pyarrow.Array.from_buffers(pyarrow.string(), 1, buffers)
-    pyarrow.parquet.write_table(pyarrow.table({"text": wrong}), tmp_path / "rows.parquet")
-
-    with pytest.raises(DataRefused, match=r"rows\.parquet cannot be read as Parquet .*utf-8"):
-        list(read_rows(tmp_path / "rows.parquet", "rows.parquet", tmp_path))
-
-
-def test_columns_without_a_name_are_no_doubled_columns(tmp_path: Path) -> None:
-    """Spreadsheet programs leave them at the end."""
-    (tmp_path / "rows.csv").write_text("chosen,rejected,,\na,b,,\n")
-
-    (row,) = read_rows(tmp_path / "rows.csv", "rows.csv", tmp_path)
-
-    assert (row.values["chosen"], row.values["rejected"]) == ("a", "b")
