@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from cluster.ports import free_port
 from cluster.processes import Service
 
 READY_SECONDS = 60.0
+PROGRAM = Path(__file__).with_name("moto_program.py")
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,7 @@ def moto_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     service = Service(
         "moto",
         tmp_path_factory.mktemp("moto"),
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, str(PROGRAM), str(port)],
         env={"S3_UPLOAD_PART_MIN_SIZE": "1"},
         dies_with_starter=True,
     )
