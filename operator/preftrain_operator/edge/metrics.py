@@ -3,7 +3,6 @@
 No label names a single job: with thousands of jobs each such series would be one too many.
 """
 
-from collections import Counter as Tally
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
@@ -147,10 +146,6 @@ class _State(Collector):
         leader.add_metric([], float(self._leadership.held_seconds is not None))
         yield leader
         jobs = GaugeMetricFamily(f"{prefix}jobs", "Jobs by state.", labels=["state"])
-        states = Tally(
-            ((job["status"] or {}).get("display") or {}).get("state", "Unseen")
-            for job in self._store.jobs()
-        )
-        for state, count in states.items():
+        for state, count in self._store.states().items():
             jobs.add_metric([state], count)
         yield jobs

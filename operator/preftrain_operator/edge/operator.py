@@ -25,7 +25,8 @@ from preftrain_operator.runtime.leadership import Alone, Elected, Leadership
 from preftrain_operator.runtime.progress import ProgressPuller
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.resync import Resync
-from preftrain_operator.runtime.store import Store, version_of
+from preftrain_operator.runtime.shelf import version_of
+from preftrain_operator.runtime.store import Store
 from preftrain_operator.settings import Settings
 
 PRIME_RETRY_SECONDS: Final = 2.0
@@ -82,7 +83,7 @@ async def run_operator(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     _logger.info(
         "started with %d jobs, %d Jobs, %d pods",
-        *(store.count(kind) for kind in (Kind.TRAINING_JOBS, Kind.JOBS, Kind.PODS)),
+        *(len(store.uids(kind)) for kind in (Kind.TRAINING_JOBS, Kind.JOBS, Kind.PODS)),
     )
     metrics.observe(store, queue, leadership)
     async with asyncio.TaskGroup() as group:

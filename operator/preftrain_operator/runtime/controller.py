@@ -154,13 +154,14 @@ class Controller:
         was seen is accounted for in a status read later.
         """
         for kind in (Kind.JOBS, Kind.PODS):
-            items: list[Json] = []
+            listed: set[str] = set()
             version = 0
             labels = f"{LABEL_JOB_UID}={observed.uid}"
             async for page in self._kube.pages(kind, observed.namespace, labels=labels):
-                items += page.items
+                self._store.put_all(kind, page.items)
+                listed.update(item["metadata"]["uid"] for item in page.items)
                 version = int(page.resource_version)
-            self._store.replace(kind, items, version, key=observed.uid)
+            self._store.retain(kind, listed, version, key=observed.uid)
         item = self._store.get(Kind.TRAINING_JOBS, observed.uid)
         if item is not None and await self._refresh(item):
             await self._look_by_name(observed.uid, observed.namespace)

@@ -107,16 +107,16 @@ class ProgressPuller:
 
 def targets_of(store: Store) -> Iterator[Target]:
     """The running pods whose UID the status of their job has recorded."""
-    for job in store.jobs():
-        target = _target(store, job)
+    for key in store.unfinished():
+        job = store.get(Kind.TRAINING_JOBS, key)
+        target = None if job is None else _target(store, job)
         if target is not None:
             yield target
 
 
 def _target(store: Store, job: Json) -> Target | None:
-    status = job["status"] or {}
-    attempts = status.get("attempts") or ()
-    if not attempts or status.get("completionTime") is not None:
+    attempts = (job["status"] or {}).get("attempts")
+    if not attempts:
         return None
     uid = attempts[-1].get("podUid")
     if uid is None or attempts[-1].get("endTime") is not None:

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from preftrain_operator.kube.errors import KubeError
-from preftrain_operator.kube.port import Json, Kind, KubePort
+from preftrain_operator.kube.port import Kind, KubePort
 from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.queue import WorkQueue
 from preftrain_operator.runtime.selector import CHILD_SELECTOR
 from preftrain_operator.runtime.store import Store
-from preftrain_operator.runtime.trim import trim
 
 RETRY_SECONDS: Final = 5.0
 _logger = logging.getLogger(__name__)
@@ -67,8 +66,7 @@ class Resync:
         totals = [0, 0, 0]
         # Children first: whatever of them is seen, the job's status, read later, knows of.
         for kind in (Kind.JOBS, Kind.PODS, Kind.TRAINING_JOBS):
-            items, version = await self._list(kind)
-            for index, count in enumerate(self._store.replace(kind, items, version)):
+            for index, count in enumerate(await self._list(kind)):
                 totals[index] += count
         self._last_success = time.monotonic()
         return totals[0], totals[1], totals[2]
@@ -85,18 +83,21 @@ class Resync:
                 pause = RETRY_SECONDS
                 continue
             self._meter.resynced(added, changed, removed)
-            for job in self._store.jobs():
-                if (job["status"] or {}).get("completionTime") is None:
-                    self._queue.add(job["metadata"]["uid"])
+            for key in self._store.unfinished():
+                self._queue.add(key)
             pause = self.period_seconds
 
-    async def _list(self, kind: Kind) -> tuple[list[Json], int]:
+    async def _list(self, kind: Kind) -> tuple[int, int, int]:
+        """List a kind, a page at a time so that only one page is in memory whole."""
         labels = "" if kind is Kind.TRAINING_JOBS else CHILD_SELECTOR
-        items: list[Json] = []
+        added = changed = 0
+        listed: set[str] = set()
         versions: list[int] = []
         for namespace in self._namespaces:
             async for page in self._kube.pages(kind, namespace, labels=labels):
-                items += [trim(kind, item) for item in page.items]
+                more = self._store.put_all(kind, page.items)
+                added, changed = added + more[0], changed + more[1]
+                listed.update(item["metadata"]["uid"] for item in page.items)
                 version = int(page.resource_version)
             versions.append(version)
-        return items, min(versions)
+        return added, changed, self._store.retain(kind, listed, min(versions))

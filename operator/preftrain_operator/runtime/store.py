@@ -4,8 +4,9 @@ Filled by watches, lists and the answers to its own writes alike; whichever come
 the API server's order wins, whatever order they arrive in.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+import sys
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from preftrain_api.group import LABEL_JOB_UID
@@ -21,6 +22,7 @@ from preftrain_operator.kube.port import Json, Kind
 from preftrain_operator.runtime.echo import Echo
 from preftrain_operator.runtime.readings import Readings
 from preftrain_operator.runtime.selector import is_told
+from preftrain_operator.runtime.shelf import Shelf, version_of
 from preftrain_operator.runtime.trim import trim
 
 MAX_TOMBSTONES: Final = 8192
@@ -42,13 +44,15 @@ class Store:
     ) -> None:
         self._changed = changed
         self._echo = echo or Echo()
-        self._items: dict[Kind, dict[str, Json]] = {kind: {} for kind in CACHED}
+        self._items = {kind: Shelf() for kind in CACHED}
         self._children: dict[Kind, dict[str, set[str]]] = {Kind.JOBS: {}, Kind.PODS: {}}
         self._tombstones: OrderedDict[str, int] = OrderedDict()
         self._last_states: dict[str, dict[str, Json]] = {}
         self._reports: dict[str, Report] = {}
         self._readings = Readings()
         self._keys: dict[str, str] = {}
+        self._states: dict[str, str] = {}
+        self._unfinished: set[str] = set()
 
     def put(self, kind: Kind, item: Json, *, by_name: bool = False) -> bool:
         """Take in an object; False when what is known is as new or newer.
@@ -58,8 +62,9 @@ class Store:
         """
         metadata = item["metadata"]
         uid, version = metadata["uid"], version_of(item)
-        known = self._items[kind].get(uid)
-        if known is not None and version <= version_of(known):
+        shelf = self._items[kind]
+        known = shelf.version(uid)
+        if known is not None and version <= known:
             return False
         buried = self._tombstones.get(uid, -1)
         if version < buried or (version == buried and not by_name):
@@ -68,16 +73,17 @@ class Store:
         key = self._keys.get(uid) or self._key_of(kind, item)
         if key is None:
             return False
-        trimmed = trim(kind, item)
-        self._items[kind][uid] = trimmed
+        before, trimmed = shelf.get(uid), trim(kind, item)
+        shelf.put(uid, trimmed)
         self._keys[uid] = key
         if kind is not Kind.TRAINING_JOBS:
             self._children[kind].setdefault(key, set()).add(uid)
         else:
+            self._note_state(key, item)
             self._forget_accounted(key, item)
         if is_told(kind, item):
             self._echo.owe(kind, uid, version)
-        if known is None or not _looks_alike(known, trimmed):
+        if before is None or not _looks_alike(before, trimmed):
             self._changed(key)
         return True
 
@@ -91,16 +97,19 @@ class Store:
         while len(self._tombstones) > MAX_TOMBSTONES:
             self._tombstones.popitem(last=False)
         self._echo.forget(uid)
-        known = self._items[kind].pop(uid, None)
+        known = uid in self._items[kind]
+        self._items[kind].discard(uid)
         if kind is Kind.PODS:
             self._keep_last_state(item)
-        if known is None:
+        if not known:
             return False
         key = self._keys.pop(uid)
         if kind is Kind.TRAINING_JOBS:
             self._reports.pop(key, None)
             self._last_states.pop(key, None)
             self._readings.forget(key)
+            self._states.pop(key, None)
+            self._unfinished.discard(key)
         else:
             children = self._children[kind].get(key, set())
             children.discard(uid)
@@ -109,30 +118,40 @@ class Store:
         self._changed(key)
         return True
 
-    def replace(
-        self, kind: Kind, items: Iterable[Json], version: int, *, key: str | None = None
-    ) -> tuple[int, int, int]:
-        """Make the caches agree with a list as of `version`: of one job's children for `key`,
-        else of the whole kind.
+    def put_all(self, kind: Kind, items: Iterable[Json]) -> tuple[int, int]:
+        """Take in a list, or a page of one: how many objects were added and changed."""
+        added = changed = 0
+        for item in items:
+            is_new = item["metadata"]["uid"] not in self._items[kind]
+            if self.put(kind, item):
+                added, changed = added + is_new, changed + (not is_new)
+        return added, changed
+
+    def retain(
+        self, kind: Kind, listed: Collection[str], version: int, *, key: str | None = None
+    ) -> int:
+        """Take out what is not in a list as of `version`: of one job's children for `key`, else
+        of the whole kind.
+
+        Args:
+            kind: what was listed.
+            listed: the UIDs in the list.
+            version: what is newer than it stays; it was created or changed after.
+            key: the job whose children were listed. A child that a list cannot tell of stays;
+                it has to be read by its name.
 
         Returns:
-            How many objects were added, changed and removed. What is newer than the list
-            stays: it was created or changed after. So does, for `key`, a child that a list cannot
-            tell of; it has to be read by its name.
+            How many objects that were.
         """
-        known = set(self._items[kind]) if key is None else set(self._children[kind].get(key, ()))
-        added = changed = removed = 0
-        listed = set()
-        for item in items:
-            uid = item["metadata"]["uid"]
-            listed.add(uid)
-            if self.put(kind, item):
-                added, changed = added + (uid not in known), changed + (uid in known)
-        for uid in known - listed:
-            item = self._items[kind][uid]
+        known = self._items[kind] if key is None else self._children[kind].get(key, ())
+        removed = 0
+        for uid in [uid for uid in known if uid not in listed]:
+            item = self._items[kind].get(uid)
+            if item is None:
+                continue
             if version_of(item) <= version and (key is None or is_told(kind, item)):
                 removed += self.remove(kind, item)
-        return added, changed, removed
+        return removed
 
     def untold(self, key: str) -> list[tuple[Kind, Json]]:
         """The children of a job of which no watch or list tells any more."""
@@ -147,13 +166,17 @@ class Store:
         """An object by its UID."""
         return self._items[kind].get(uid)
 
-    def count(self, kind: Kind) -> int:
-        """How many objects of a kind are known."""
-        return len(self._items[kind])
+    def uids(self, kind: Kind) -> tuple[str, ...]:
+        """The UIDs of all objects of a kind that are known."""
+        return tuple(self._items[kind])
 
-    def jobs(self) -> Iterable[Json]:
-        """All PreferenceTrainingJobs known."""
-        return tuple(self._items[Kind.TRAINING_JOBS].values())
+    def unfinished(self) -> tuple[str, ...]:
+        """The keys of the jobs whose run has not ended, or has not begun."""
+        return tuple(self._unfinished)
+
+    def states(self) -> Counter[str]:
+        """How many jobs say that they are in which state."""
+        return Counter(self._states.values())
 
     def put_report(self, key: str, report: Report) -> None:
         """Keep what a training pod said, for the next decision."""
@@ -164,7 +187,7 @@ class Store:
         self, key: str, *, refusal: Refusal | None = None, live: bool = False
     ) -> Observed | None:
         """Everything known of one job; None when the job is not."""
-        job = self._items[Kind.TRAINING_JOBS].get(key)
+        job = self.get(Kind.TRAINING_JOBS, key)
         if job is None:
             return None
         return observe(
@@ -181,10 +204,18 @@ class Store:
         """The pods that carry a job's label, and those that are gone and not accounted for."""
         return [*self._of(Kind.PODS, key), *self._last_states.get(key, {}).values()]
 
+    def _note_state(self, key: str, job: Json) -> None:
+        status = job.get("status") or {}
+        self._states[key] = sys.intern((status.get("display") or {}).get("state", "Unseen"))
+        if status.get("completionTime") is None:
+            self._unfinished.add(key)
+        else:
+            self._unfinished.discard(key)
+
     def _keep_last_state(self, item: Json) -> None:
         uid = item["metadata"]["uid"]
         key = self._keys.get(uid) or self._key_of(Kind.PODS, item)
-        job = self._items[Kind.TRAINING_JOBS].get(key) if key is not None else None
+        job = self.get(Kind.TRAINING_JOBS, key) if key is not None else None
         if key is None or job is None or not view_pod(item).has_ended:
             return
         kept = self._last_states.setdefault(key, {})
@@ -217,7 +248,8 @@ class Store:
         return self._keys.get(owner or "") or label
 
     def _of(self, kind: Kind, key: str) -> list[Json]:
-        return [self._items[kind][uid] for uid in self._children[kind].get(key, ())]
+        found = (self.get(kind, uid) for uid in self._children[kind].get(key, ()))
+        return [item for item in found if item is not None]
 
 
 def ended_pods(status: Json) -> set[str]:
@@ -237,10 +269,3 @@ def _looks_alike(known: Json, item: Json) -> bool:
         **known["metadata"],
         "resourceVersion": None,
     } == {**item["metadata"], "resourceVersion": None}
-
-
-def version_of(item: Json) -> int:
-    """The object's place in the API server's order; resource versions of one kind compare
-    as integers (Kubernetes API conventions since 1.35).
-    """
-    return int(item["metadata"]["resourceVersion"])

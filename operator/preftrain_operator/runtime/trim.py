@@ -1,6 +1,5 @@
 """Cuts API objects down to what decisions need: ten thousand of them stay in memory."""
 
-import sys
 from typing import Any
 
 from preftrain_operator.kube.port import Json, Kind
@@ -29,17 +28,8 @@ _POD_STATUS = ("phase", "podIP", "startTime", "reason", "message")
 _POD_CONDITIONS = ("DisruptionTarget", "PodScheduled", "PodReadyToStartContainers")
 
 
-_SHARED_CHARACTERS = 40
-"""Longer strings are messages and addresses, of which there is one each."""
-
-
 def trim(kind: Kind, item: Json) -> Json:
     """A new object with the parts of `item` that are looked at."""
-    trimmed: Json = _shared(_picked(kind, item))
-    return trimmed
-
-
-def _picked(kind: Kind, item: Json) -> Json:
     spec, status = item.get("spec") or {}, item.get("status") or {}
     metadata = _pick(item["metadata"], _METADATA)
     if kind is Kind.JOBS:
@@ -68,19 +58,6 @@ def _picked(kind: Kind, item: Json) -> Json:
     metadata.pop("labels", None)
     metadata.pop("ownerReferences", None)
     return {"metadata": metadata, "spec": spec, "status": status}
-
-
-def _shared(value: Any) -> Any:
-    """`value` with one copy of every key and short string for all objects: the JSON reader makes
-    new ones for each, and they would be half of what a job takes.
-    """
-    if isinstance(value, dict):
-        return {sys.intern(key): _shared(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_shared(member) for member in value]
-    if isinstance(value, str) and len(value) <= _SHARED_CHARACTERS:
-        return sys.intern(value)
-    return value
 
 
 def _pick(source: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

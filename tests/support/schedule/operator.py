@@ -155,4 +155,4 @@ class SimulatedOperator:
 
     def known(self) -> list[str]:
         """Keys of the jobs that it knows."""
-        return [job["metadata"]["uid"] for job in self._store.jobs()]
+        return list(self._store.uids(Kind.TRAINING_JOBS))

@@ -116,6 +116,7 @@ def test_a_kill_at_any_write_of_any_life_changes_nothing(
     """Same status, same Jobs, same Events; and every kill was one."""
     undisturbed = live(life, chance)
     expected = outcome(undisturbed)
+    assert undisturbed.api.writes
     for number in range(1, len(undisturbed.api.writes) + 1):
         for when in ("before_write", "after_write"):
             disturbed = live(life, chance, (number, when))

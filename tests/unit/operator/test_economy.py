@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from preftrain_operator.kube.client import KubeClient
 from preftrain_operator.kube.port import Kind
 from preftrain_operator.runtime import readings
 from preftrain_operator.runtime.readings import Readings
+from preftrain_operator.runtime.shelf import Shelf
 from preftrain_operator.runtime.store import Store
 from support.situations import UID, make_child, make_job, make_pod
 
@@ -62,19 +64,26 @@ def test_a_pod_that_is_being_deleted_is_news() -> None:
     assert len(changed) == 2
 
 
-def test_objects_share_their_keys_and_short_strings() -> None:
-    """The JSON reader makes new ones for every object, and ten thousand objects are kept."""
-    store = Store()
-    for uid in ("one", "two"):
-        text = json.dumps({**make_job(), "metadata": {**make_job()["metadata"], "uid": uid}})
-        store.put(Kind.TRAINING_JOBS, json.loads(text))
-    one, two = (store.get(Kind.TRAINING_JOBS, uid) for uid in ("one", "two"))
-    assert one is not None
-    assert two is not None
-    assert one["spec"] == two["spec"]
-    for mine, other in zip(one["spec"], two["spec"], strict=True):
-        assert mine is other
-    assert one["spec"]["model"]["uri"] is two["spec"]["model"]["uri"]
+def test_objects_that_are_not_used_take_less_memory_and_come_back_whole() -> None:
+    """Ten thousand of each kind are kept, and dicts take many times what their text does."""
+    shelf, count = Shelf(room=1), 200
+    text = json.dumps(make_job())
+    tracemalloc.start()
+    for number in range(count):
+        item = json.loads(text)
+        item["metadata"] |= {"uid": str(number), "resourceVersion": str(number)}
+        shelf.put(str(number), item)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / count < len(text) * 2
+    assert [shelf.version(str(number)) for number in range(count)] == list(range(count))
+    first = shelf.get("0")
+    assert first is not None
+    assert first["spec"] == make_job()["spec"]
+    assert sorted(shelf, key=int) == [str(number) for number in range(count)]
+    shelf.discard("0")
+    assert "0" not in shelf
+    assert shelf.get("0") is None
 
 
 def test_a_resource_is_read_once_for_each_version_of_spec_and_status() -> None:

@@ -58,7 +58,7 @@ def test_a_list_drops_what_it_does_not_have_unless_that_is_newer() -> None:
     store = Store()
     store.put(Kind.JOBS, version(make_child(uid="old"), 5))
     store.put(Kind.JOBS, version(make_child(uid="new"), 15))
-    assert store.replace(Kind.JOBS, [], 10) == (0, 0, 1)
+    assert store.retain(Kind.JOBS, (), 10) == 1
     assert store.get(Kind.JOBS, "new") is not None
     assert store.get(Kind.JOBS, "old") is None
 
@@ -72,7 +72,7 @@ def test_objects_that_name_no_job_are_not_kept() -> None:
     store = Store()
     assert not store.put(Kind.JOBS, child)
     assert not store.put(Kind.PODS, pod)
-    assert store.count(Kind.JOBS) == store.count(Kind.PODS) == 0
+    assert store.uids(Kind.JOBS) == store.uids(Kind.PODS) == ()
 
 
 def test_large_parts_are_not_kept() -> None:

@@ -52,7 +52,7 @@ def test_a_list_that_lacks_the_pod_takes_nothing_away(
     """Its end was told, the worker had no time yet, and a full list came in between."""
     store, _, child = world
     store.put(Kind.PODS, at_version(make_pod(child, exit_code=75), 70))
-    assert store.replace(Kind.PODS, [], 90) == (0, 0, 1)
+    assert store.retain(Kind.PODS, (), 90) == 1
     assert exit_codes(store) == [75]
 
 
