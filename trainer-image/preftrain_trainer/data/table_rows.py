@@ -32,7 +32,12 @@ def csv_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
         for number, row in enumerate(reader, start=1):
             where = f"{name} row {number}"
             if None in row:
-                yield Row(where, {}, "more fields than the header has columns")
+                yield Row(
+                    where,
+                    {},
+                    "more fields than the header has columns",
+                    "put fields that hold commas in double quotes, and check the header",
+                )
             else:
                 yield Row(where, dict(row))
     except (csv.Error, UnicodeDecodeError) as error:
