@@ -62,7 +62,11 @@ MISTAKES: dict[str, tuple[str, bytes, list[str]]] = {
         gzip.compress(lines(ROWS))[:-30],
         ["d.jsonl.gz is not whole gzip data", "upload it again"],
     ),
-    "no gzip": ("d.jsonl.gz", lines(ROWS), ["d.jsonl.gz is not whole gzip data"]),
+    "no gzip": (
+        "d.jsonl.gz",
+        lines(ROWS),
+        ["d.jsonl.gz is not whole gzip data", "take .gz out of its name if it is not packed"],
+    ),
     "objects for text in Parquet": (
         "d.parquet",
         parquet([{**row, "chosen": {"text": row["chosen"], "id": {"n": 1}}} for row in ROWS]),
@@ -139,7 +143,7 @@ MISTAKES: dict[str, tuple[str, bytes, list[str]]] = {
     "Latin-1 table": (
         "d.csv",
         "prompt,chosen,rejected\nGrüße,a,b\n".encode("latin-1"),
-        ["d.csv line 1 is not CSV in UTF-8"],
+        ["d.csv is not CSV in UTF-8: line 1 or one soon after it", "save it as UTF-8"],
     ),
     "UTF-16": ("d.jsonl", lines(ROWS).decode().encode("utf-16"), ["d.jsonl line 1: not UTF-8"]),
     "semicolons": (

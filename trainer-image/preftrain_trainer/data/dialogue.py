@@ -65,9 +65,8 @@ def parse_message(item: Any) -> Message:
     """
     if not is_message(item):
         raise ValueError("a message is not an object with role and content")
-    role, content = (
-        (item["role"], item["content"]) if "role" in item else (item["from"], item["value"])
-    )
+    own = {"role", "content"} <= item.keys()
+    role, content = (item["role"], item["content"]) if own else (item["from"], item["value"])
     if not isinstance(role, str) or role not in _ROLES:
         raise ValueError(f"a message has the role {role!r}, not one of {', '.join(_OWN_ROLES)}")
     return Message(role=_ROLES[role], content=_content(content))
@@ -92,8 +91,11 @@ def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "text" and isinstance(part["text"], str):
-        return part["text"]
+    if kind == "text":
+        text = part.get("text")
+        if isinstance(text, str):
+            return text
+        raise ValueError("the content of a message has a part of type 'text' that holds no text")
     raise ValueError(
         f"the content of a message has a part of type {kind!r}; only text can be trained on, "
         "not images or sound"
