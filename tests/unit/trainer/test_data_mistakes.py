@@ -134,6 +134,26 @@ MISTAKES: dict[str, tuple[str, bytes, list[str]]] = {
         json.dumps({"train": ROWS, "test": ROWS[:9]}).encode(),
         ["d.json is one object that holds several lists of rows (train, test)", "file of its own"],
     ),
+    "a rating of hundreds of digits": (
+        "d.jsonl",
+        lines(
+            [
+                {
+                    "prompt": f"q {number}",
+                    "response_0": "a",
+                    "response_1": "b",
+                    "better_response_id": 10**400 if number < 9 else number % 2,
+                }
+                for number in range(120)
+            ]
+        ),
+        ["9 of 120 rows", "d.jsonl line 1: better_response_id 1000", "names neither answer"],
+    ),
+    "a column that a terminal would obey": (
+        "d.jsonl",
+        lines([{"a\x1b[31m": "q", "b": "a"}]),
+        ["d.jsonl has the columns a⟨U+001B⟩[31m, b, which"],
+    ),
     "one number": ("d.json", b"7", ["d.json is neither a JSON list of objects nor JSON lines"]),
     "Latin-1 lines": (
         "d.jsonl",

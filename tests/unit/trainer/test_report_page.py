@@ -15,8 +15,8 @@ from preftrain_trainer.places.opening import open_output
 from preftrain_trainer.publishing.claim import take_claim
 from preftrain_trainer.report.content import RunReport
 from preftrain_trainer.report.page import render
-from preftrain_trainer.report.visible import visible
 from preftrain_trainer.report.writing import leave_report, write_report
+from preftrain_trainer.visible import visible
 from support.report_cases import HOSTILE, SPEC, evidence, run_report
 from support.trainer_cases import run_spec, workspace
 

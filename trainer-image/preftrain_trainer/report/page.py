@@ -19,7 +19,7 @@ from preftrain_trainer.report.content import RunReport
 from preftrain_trainer.report.figures import FIGURES, Figure
 from preftrain_trainer.report.series import Points, points
 from preftrain_trainer.report.settings import settings
-from preftrain_trainer.report.visible import visible
+from preftrain_trainer.visible import visible
 
 _WORST = 5
 """Pairs with the lowest margins that are listed by row."""
