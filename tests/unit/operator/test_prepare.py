@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from preftrain_operator.core.notices import Notice
 from preftrain_operator.core.observed import Refusal
 from support.situations import (
     after,
@@ -55,6 +56,9 @@ def test_a_prepare_pod_without_its_secret_is_told() -> None:
     unready = {"type": "PodReadyToStartContainers", "status": "False"}
     pod = make_pod(child, conditions=[{**unready, "lastTransitionTime": at(-20)}])
     plan = plan_for(job, child, pods=(pod,))
+    assert condition(plan, "Ready") == ("False", "VolumeNotReady")
+    missing = Notice("FailedMount", 'secret "hub" not found')
+    plan = plan_for(after(job, plan), child, pods=(pod,), notices=(missing,))
     assert condition(plan, "Ready") == ("False", "SecretMissing")
     assert condition(plan, "Failed") == ("False", "InProgress")
     freed = plan_for(after(job, plan), child, pods=(make_pod(child),))

@@ -311,8 +311,8 @@ OUTPUT = {"uri": "s3://adapters/team", "secretRef": {"name": "s3-keys"}}
 
 @pytest.mark.fault(27)
 def test_a_pod_without_its_secret_is_told_by_name() -> None:
-    """Kubelets report it in Events only: the operator tells after a while, and the run goes on
-    when the Secret is there.
+    """Kubelets report it in Events only. Without one it may be the network as well, so the operator
+    names the Secrets and does not say that one is missing.
     """
     job, child = training(output=OUTPUT), make_child()
     stuck = make_pod(child, conditions=[unready(-5)], waiting={"reason": "ContainerCreating"})
@@ -320,7 +320,7 @@ def test_a_pod_without_its_secret_is_told_by_name() -> None:
     assert early.status is None
     assert early.requeue_after == 15
     plan = plan_for(job, child, pods=(stuck,), seconds=15)
-    assert condition(plan, "Running") == ("False", "SecretMissing")
+    assert condition(plan, "Running") == ("False", "VolumeNotReady")
     assert "namespace team has Secret hub, Secret s3-keys;" in message(plan)
     told = after(job, plan)
     assert plan_for(told, child, pods=(stuck,), seconds=60).is_empty

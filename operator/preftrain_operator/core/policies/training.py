@@ -226,8 +226,15 @@ def _running(
 def _disrupted(situation: Situation, status: PreferenceTrainingJobStatus, pod: PodView) -> Plan:
     """The cluster takes the pod away; it may have a while to save, or its node may be lost."""
     reason = reason_of_disruption(pod)
-    message = f"{reason.text} It is pod {pod.name} on node {pod.node} ({pod.disruption})."
-    running: Truth = "Unknown" if reason is Reason.NODE_LOST else "True"
+    is_lost = reason is Reason.NODE_LOST
+    running: Truth = "Unknown" if is_lost else "True"
+    which = f"pod {pod.name} on node {pod.node} ({pod.disruption})"
+    told = (
+        f"the node of {which} does not answer, is gone or is being emptied"
+        if is_lost
+        else f"the cluster takes {which} away"
+    )
+    message = f"{told}; once the pod has ended, another follows, which is not counted"
     plan = write_if_changed(
         situation, updated(situation, status, under_way(reason, message, running=running))
     )
