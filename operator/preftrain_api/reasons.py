@@ -37,6 +37,7 @@ class Reason(StrEnum):
         return member
 
     ACCEPTED = "Accepted", "The spec is valid and the run has been started."
+    STARTED = "Started", "Told in an Event: the run has begun and its spec is frozen."
     NEWER_SCHEMA = (
         "NewerSchema",
         "The spec has a field that this operator does not know; upgrade the operator.",

@@ -182,6 +182,7 @@ def test_suspended_when_prepare_ends_nothing_is_reserved() -> None:
     assert plan.create is None
     assert condition(plan, "Suspended") == ("True", "Suspended")
     assert condition(plan, "DataReady") == ("True", "Prepared")
+    assert [event.reason for event in plan.events] == ["Prepared", "Suspended"]
     held = after(suspended, plan)
     assert plan_for(held, child, pods=(pod,)).is_empty
     resumed = plan_for({**held, "spec": SPEC}, child, pods=(pod,))
