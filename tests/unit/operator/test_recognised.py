@@ -368,6 +368,18 @@ def test_a_pod_that_is_preempted_is_told_while_it_saves() -> None:
     assert condition(plan_for(job, child, pods=(going,)), "Running") == ("True", "Preempted")
 
 
+def test_each_pod_that_is_taken_away_is_told() -> None:
+    """Also one whose predecessor was, and which nobody saw in peace."""
+    job, child, _ = running()
+    first = ended_pod(child, {"exit_code": 75, "disrupted": "PreemptionByScheduler"}, {})
+    job = after(job, plan_for(job, child, pods=(first,)))
+    going = {"uid": "pod-2", "age": 9, "phase": "Running", "disrupted": "PreemptionByScheduler"}
+    second = ended_pod(child, going, {})
+    plan = plan_for(job, child, pods=(first, second))
+    assert [event.key for event in plan.events] == ["Disrupted/pod-2"]
+    assert plan_for(after(job, plan), child, pods=(first, second)).is_empty
+
+
 def test_an_estimate_is_shown_while_a_pod_is_at_work() -> None:
     """Loss and steps of the last pod stay in their columns, its estimate does not."""
     job, child, pod = running()

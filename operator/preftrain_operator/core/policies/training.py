@@ -232,7 +232,8 @@ def _disrupted(situation: Situation, status: PreferenceTrainingJobStatus, pod: P
     plan = write_if_changed(
         situation, updated(situation, status, under_way(reason, message, running=running))
     )
-    if has_reason(situation.status.conditions, Type.READY, reason):
+    before = find(situation.status.conditions, Type.READY)
+    if before is not None and before.message == message:
         return plan
     event = EventNote(f"Disrupted/{pod.uid}", reason.value, message, warning=True)
     return replace(plan, events=(event,))
