@@ -190,7 +190,7 @@ FAULTS: Final = (
         "A Secret is missing",
         "After 20 seconds the condition names what the pod mounts; the run goes on when the Secret "
         "is created.",
-        (Reason.SECRET_MISSING,),
+        (Reason.SECRET_MISSING, Reason.VOLUME_NOT_READY),
     ),
     Entry(
         28,

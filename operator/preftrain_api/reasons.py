@@ -37,6 +37,7 @@ class Reason(StrEnum):
         return member
 
     ACCEPTED = "Accepted", "The spec is valid and the run has been started."
+    STARTED = "Started", "Told in an Event: the run has begun and its spec is frozen."
     NEWER_SCHEMA = (
         "NewerSchema",
         "The spec has a field that this operator does not know; upgrade the operator.",
@@ -72,7 +73,9 @@ class Reason(StrEnum):
     PREEMPTED = "Preempted", "The attempt was interrupted; another follows and is not counted."
     JOB_DELETED = (
         "JobDeleted",
-        "The Job was deleted by somebody else while the run was in progress; another follows.",
+        "The Job was deleted by somebody else while the run was in progress; the attempt counts "
+        "against spec.maxRetries, and another follows while it allows one. To pause a run, set "
+        "spec.suspend.",
     )
     SUSPENDING = "Suspending", "The training pod has been asked to end."
     SUSPENDED = "Suspended", "spec.suspend is true; set it to false to go on."
@@ -119,8 +122,8 @@ class Reason(StrEnum):
     )
     NODE_LOST = (
         "NodeLost",
-        "The pod's node does not answer, is gone or is being emptied; another attempt follows, "
-        "which is not counted, once Kubernetes has ended the pod.",
+        "The pod's node stopped answering, went away or was emptied; once Kubernetes has ended "
+        "the pod, another attempt follows, which is not counted.",
     )
     EVICTED = (
         "Evicted",
@@ -158,8 +161,8 @@ class Reason(StrEnum):
     )
     VOLUME_NOT_READY = (
         "VolumeNotReady",
-        "A volume that the pod mounts is missing, not bound or not attached yet; the message "
-        "names the claims and Secrets concerned. Create what is missing, and the run goes on.",
+        "A volume that the pod mounts, or its network, is not there yet; the message says what is "
+        "missing, or names the claims and Secrets to check. Create it, and the run goes on.",
     )
     CONTAINER_NOT_STARTED = (
         "ContainerNotStarted",

@@ -191,8 +191,9 @@ def _reason_page() -> str:
     )
     return (
         f"# Reasons\n\n{_GENERATED}"
-        f"The conditions of a job are {types}. Each has one of these reasons; the list is closed, "
-        "so scripts may rely on it.\n\n| reason | meaning |\n|---|---|\n" + rows
+        f"The conditions of a job are {types}. Each has one of these reasons, and so "
+        "have Events and attempts; the list is closed, so scripts may rely on it.\n\n"
+        "| reason | meaning |\n|---|---|\n" + rows
     )
 
 

@@ -127,6 +127,24 @@ def test_a_run_that_stopped_early_stays_ended(stage: Stage) -> None:
         assert {finding["name"] for finding in outcome.manifest["findings"]} >= {"EarlyStopping"}
 
 
+def test_a_run_that_was_stopped_in_its_last_evaluation_trains_no_step_more(stage: Stage) -> None:
+    """The next attempt makes the evaluation, finds that patience has run out, and ends there."""
+    members = PATIENCE | {"training": {"microBatchSize": 8, "batchSize": 8}}
+    whole = play(stage.pod(), members)
+    assert whole.manifest["steps"] == 6
+    pod = stage.pod()
+    assert pod.run(members, Moment("TERM", "logged", 6)) == ExitCode.PREEMPTED
+    where = pod.output / "checkpoints" / "step-6" / "resume.json"
+    assert json.loads(where.read_text())["selection"]["evaluatedStep"] == 4
+
+    assert pod.run(members) == ExitCode.DONE
+
+    adapter, manifest = pod.published()
+    assert (adapter, manifest["steps"]) == (whole.adapter, 6)
+    assert manifest["adapterStep"] == whole.manifest["adapterStep"]
+    assert pod.logged("evaluations.jsonl") == whole.evaluations
+
+
 def test_the_best_evaluated_adapter_is_published(stage: Stage) -> None:
     """Though it was found by an attempt that is gone; manifest and findings say which it is."""
     pod = stage.pod()

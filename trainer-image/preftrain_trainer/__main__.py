@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from preftrain_api.exit_codes import ExitCode
 from preftrain_trainer.errors import Preempted, TrainerError
 from preftrain_trainer.stop import MESSAGE, StopNow, StopRequest
+from preftrain_trainer.visible import visible
 
 if TYPE_CHECKING:
     from preftrain_trainer.commands.command import Command
@@ -65,8 +66,8 @@ def _explain(error: Exception | StopNow) -> tuple[int, str]:
         _log.error("unexpected error", exc_info=error)
         code = ExitCode.INTERNAL
         sentence = f"unexpected {type(error).__name__}: {error}; the log holds the traceback"
-    # Names and values of others may hold what no JSON can.
-    sentence = sentence.encode(errors="backslashreplace").decode()
+    # Names and values of others may hold what no JSON can, or what a terminal obeys.
+    sentence = visible(sentence.encode(errors="backslashreplace").decode())
     print(f"preftrain: {sentence}", file=sys.stderr)
     return code, sentence
 

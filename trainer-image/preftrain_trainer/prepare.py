@@ -22,7 +22,13 @@ from preftrain_trainer.audit.conduct import audit
 from preftrain_trainer.audit.judge import RefusedData, RefusedTemplate
 from preftrain_trainer.data.load import load
 from preftrain_trainer.data.pairs import LoadedData, PreparedData, label_counts
-from preftrain_trainer.errors import BadSpec, DataRefused, ModelUnavailable
+from preftrain_trainer.errors import (
+    BadSpec,
+    DataRefused,
+    InternalError,
+    ModelUnavailable,
+    ObjectStoreUnavailable,
+)
 from preftrain_trainer.evaluation.gates import require_held_out
 from preftrain_trainer.fit.layout import refuse_impossible
 from preftrain_trainer.guards.admission import refuse_inadmissible
@@ -132,8 +138,10 @@ def _judged(
         try:
             found = audit(loaded, run.spec, model)
         except (RefusedData, RefusedTemplate) as refusal:
-            _leave(store, fencing, _pages(refusal.report))
-            raise
+            lost = _lost(store, fencing, refusal.report)
+            if lost is None:
+                raise
+            raise type(refusal)(f"{refusal}; {lost}", refusal.report) from refusal
         for finding in found.findings:
             level = logging.INFO if finding.severity == "Info" else logging.WARNING
             _log.log(level, "data: %s", finding.message)
@@ -175,6 +183,19 @@ def _leave(store: ObjectStore, fencing: Fencing, pages: dict[str, bytes]) -> Non
     )
     if taken is not None:
         _log.info("data: their report is not left in the output, which is taken: %s", taken)
+
+
+def _lost(store: ObjectStore, fencing: Fencing, report: AuditReport) -> str | None:
+    """Why the report on refused data is not in the output; None when it was left there.
+
+    Whatever the output does, the data stay refused: trying again would change nothing.
+    """
+    try:
+        _leave(store, fencing, _pages(report))
+    except (ObjectStoreUnavailable, InternalError, OSError) as error:
+        _log.warning("data: their report cannot be left in the output: %s", error)
+        return f"the report on the data could not be left in the output: {error}"
+    return None
 
 
 def _require_pins(expected: Pins | None, found: Pins) -> None:

@@ -12,6 +12,7 @@ GPU, 75 preempted, 76 guard stopped, 77 out of GPU memory. A run whose adapter f
 ends with 78, any other with 0.
 """
 
+import logging
 from contextlib import suppress
 
 from preftrain_api.exit_codes import ExitCode
@@ -34,6 +35,8 @@ from preftrain_trainer.stop import StopNow, StopRequest
 from preftrain_trainer.training.train import Trained
 from preftrain_trainer.training.train import train as train_adapter
 from preftrain_trainer.workspace import Workspace
+
+_log = logging.getLogger("preftrain")
 
 
 def train(
@@ -103,7 +106,10 @@ def _optimise(
         raise
     except TrainerError as error:
         # A run that ends for a reason ends for that one, whatever happens on the way.
-        with suppress(OSError, StopNow):
-            report_end(course, error)
+        try:
+            with suppress(OSError, StopNow):
+                report_end(course, error)
+        except Exception as problem:  # noqa: BLE001 - a bug there must not make it another end
+            _log.warning("no report could be made of this end", exc_info=problem)
         raise
     return trained, evaluation

@@ -61,8 +61,8 @@ class PreferenceTrainingJobSpec(WireModel):
     managed_by: Literal["preftrain.dev/operator", "kueue.x-k8s.io/multikueue"] | None = None
     """Which controller runs the job. Default: preftrain.dev/operator."""
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
-    """Attempts after the first that failed for a reason that may pass. Preemptions do not
-    count. Default: 3."""
+    """Attempts that may follow one that failed for a reason that may pass, or whose Job somebody
+    else deleted. Preemptions do not count. Default: 3."""
     active_deadline_seconds: Seconds | None = None
     """Running time over all attempts after which the run fails. Default: none."""
     start_deadline_seconds: Seconds | None = None

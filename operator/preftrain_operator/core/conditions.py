@@ -143,6 +143,8 @@ def newer_schema(message: str) -> dict[Type, Note]:
 def failed(reason: Reason, message: str) -> dict[Type, Note]:
     """The run has ended and nothing was published."""
     return {
+        # Whatever an older operator made of the spec: the run was made from it.
+        Type.ACCEPTED: _ACCEPTED,
         Type.RUNNING: Note("False", Reason.COMPLETED),
         Type.PUBLISHED: Note("False", reason),
         Type.SUSPENDED: _NOT_SUSPENDED,
@@ -157,6 +159,8 @@ def failed(reason: Reason, message: str) -> dict[Type, Note]:
 def succeeded(reason: Reason, published: Reason, message: str) -> dict[Type, Note]:
     """The run has ended and its adapter is published."""
     return {
+        # Whatever an older operator made of the spec: the run was made from it.
+        Type.ACCEPTED: _ACCEPTED,
         Type.RUNNING: Note("False", Reason.COMPLETED),
         Type.PUBLISHED: Note("True", published, message),
         Type.SUSPENDED: _NOT_SUSPENDED,

@@ -19,6 +19,8 @@ class Milestones:
 
     wait_seconds: float | None = None
     """From the resource's creation to the start of its first training pod; set once a revision."""
+    attempts: tuple[str, ...] = ()
+    """Reasons for which attempts ended whose end was not in the status before."""
     ended: str | None = None
     """Reason for which the revision ended; set once a revision."""
     gpu_seconds: float = 0.0
@@ -36,15 +38,32 @@ def milestones(observed: Observed, after: PreferenceTrainingJobStatus) -> Milest
     if started is not None and not (same_revision and first_start(before) is not None):
         origin = observed.created if after.run_revision in (None, 1) else after.start_time
         wait = max(0.0, (started - (origin or observed.created)).total_seconds())
+    attempts = _newly_ended(before.attempts if same_revision else (), after.attempts)
     if after.completion_time is None or (same_revision and before.completion_time is not None):
-        return Milestones(wait_seconds=wait)
+        return Milestones(wait_seconds=wait, attempts=attempts)
     ready = find(after.conditions, Type.READY)
     return Milestones(
         wait_seconds=wait,
+        attempts=attempts,
         ended=ready.reason if ready else "Unknown",
         gpu_seconds=after.gpu_seconds or 0.0,
         lost_gpu_seconds=lost_gpu_seconds(after),
     )
+
+
+def _newly_ended(
+    before: tuple[AttemptStatus, ...], after: tuple[AttemptStatus, ...]
+) -> tuple[str, ...]:
+    """Reasons of the entries of `after` that have ended and are not in `before`. An entry that has
+    ended stays as it is; ends that nobody saw may be entered as equal ones.
+    """
+    known, reasons = list(before), []
+    for entry in after:
+        if entry in known:
+            known.remove(entry)
+        elif entry.end_time is not None and entry.reason is not None:
+            reasons.append(entry.reason)
+    return tuple(reasons)
 
 
 def first_start(status: PreferenceTrainingJobStatus) -> datetime | None:

@@ -32,17 +32,21 @@ _REASONS: Final = {
 
 
 def cause(notices: Iterable[Notice]) -> tuple[Reason, str] | None:
-    """Reason and words of the newest notice that tells what is in the way, one that names it
-    before one that only says that something is; None when none does.
+    """Reason and words of what is in the way now; None when no notice tells.
+
+    The newest one decides what kind of step fails: what went wrong in an earlier one is over. Of
+    the notices about that step, one that names the cause comes before one that only says that
+    something is wrong.
     """
     relevant = [notice for notice in notices if notice.reason in _REASONS]
+    if not relevant:
+        return None
+    general = _REASONS[relevant[0].reason]
     for notice in relevant:
-        reason = reason_of_words(notice.message)
-        if reason is not None:
-            return reason, tail(notice.message)
-    for notice in relevant:
-        return _REASONS[notice.reason], tail(notice.message)
-    return None
+        known = reason_of_words(notice.message)
+        if known is not None and _REASONS[notice.reason] is general:
+            return known, tail(notice.message)
+    return general, tail(relevant[0].message)
 
 
 def reason_of_words(message: str) -> Reason | None:

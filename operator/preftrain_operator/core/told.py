@@ -37,19 +37,22 @@ def with_progress(
 def with_result(
     status: PreferenceTrainingJobStatus, result: TrainResult
 ) -> PreferenceTrainingJobStatus:
-    """`status` with the result that the pod left."""
+    """`status` with the result that the pod left.
+
+    A pod that ended before it knew its steps leaves what an earlier one has reached.
+    """
     before = status.resolved or ResolvedStatus()
     settings = {**(before.settings or {}), **(result.resolved or {})}
-    shown = ProgressStatus(
-        phase="Done",
-        step=result.step,
-        total_steps=result.total_steps,
-        percent=min(100, 100 * result.step // result.total_steps) if result.total_steps else 0,
-    )
+    reached: dict[str, object] = {}
+    if result.total_steps or status.progress is None:
+        percent = min(100, 100 * result.step // result.total_steps) if result.total_steps else 0
+        reached["progress"] = ProgressStatus(
+            phase="Done", step=result.step, total_steps=result.total_steps, percent=percent
+        )
+        reached["metrics"] = result.metrics
     return status.model_copy(
         update={
-            "progress": shown,
-            "metrics": result.metrics,
+            **reached,
             "findings": result.findings or status.findings,
             "data_report": result.data_report or status.data_report,
             "resolved": before.model_copy(update={"settings": settings or None}),

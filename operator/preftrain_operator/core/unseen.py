@@ -36,9 +36,8 @@ SUSPENDED: Final = Ending(
     Reason.END_UNSEEN, f"suspended; {_NOT_SEEN}, its exit code is not known", is_counted=False
 )
 SUSPENDED_BEFORE_START: Final = Ending(Reason.PREEMPTED, "suspended", is_counted=False)
-JOB_DELETED: Final = Ending(
-    Reason.JOB_DELETED, f"{Reason.JOB_DELETED.text} How the pod ended was not seen."
-)
+_DELETED: Final = "somebody else deleted the Job while the run was in progress"
+JOB_DELETED: Final = Ending(Reason.JOB_DELETED, f"{_DELETED}; how its pod ended was not seen")
 _UNCOUNTED_CODES: Final = frozenset({int(ExitCode.DONE), int(ExitCode.PREEMPTED)})
 
 
@@ -80,7 +79,7 @@ def account_deleted(
         ending = ending_of(pod)
         if pod.uid != newest:
             return ending
-        told = f"{Reason.JOB_DELETED.text} Its pod: {ending.message}"
+        told = f"{_DELETED}; its pod: {ending.message}"
         return replace(ending, reason=Reason.JOB_DELETED, message=told, is_counted=True)
 
     status = record_endings(situation, status, job, judge)

@@ -23,6 +23,10 @@ FIRST_SIGNAL_CODE: Final = 128
 EVICTED: Final = "Evicted"
 _LOST_NODE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """Why pods are disrupted whose node is tainted, for example as unreachable, or gone."""
+_TAKEN_AWAY: Final = {
+    Reason.NODE_LOST: "the pod's node stopped answering, went away or was emptied",
+    Reason.EVICTED: "the node ended the pod because something ran short there",
+}
 _KNOWN_CODES: Final = frozenset(int(code) for code in ExitCode)
 _EXIT_CODE_IN_MESSAGE: Final = re.compile(r"failed with exit code (\d{1,3}) matching")
 
@@ -70,7 +74,8 @@ def _ending(pod: PodView, told: str) -> Ending:
         )
     if pod.disruption:
         reason = reason_of_disruption(pod)
-        told = told or pod.pod_message or f"{reason.text} It ran on node {pod.node}."
+        what = _TAKEN_AWAY.get(reason, "the cluster took the pod away")
+        told = told or pod.pod_message or f"{what}; it ran on node {pod.node} ({pod.disruption})"
         return Ending(reason, told, pod.exit_code, is_counted=False)
     if pod.ended_by == "OOMKilled":
         return Ending(Reason.OOM_KILLED, Reason.OOM_KILLED.text, pod.exit_code)

@@ -67,6 +67,12 @@ class Metrics:
             buckets=_WAIT_BUCKETS,
             registry=self.registry,
         )
+        self._attempts = Counter(
+            f"{prefix}attempts",
+            "Training attempts that ended, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self._ended = Counter(
             f"{prefix}runs", "Runs that ended, by reason.", ["reason"], registry=self.registry
         )
@@ -97,6 +103,8 @@ class Metrics:
         """See `Meter`."""
         if milestones.wait_seconds is not None:
             self._waits.observe(milestones.wait_seconds)
+        for reason in milestones.attempts:
+            self._attempts.labels(reason).inc()
         if milestones.ended is not None:
             self._ended.labels(milestones.ended).inc()
             self._gpu_seconds.inc(milestones.gpu_seconds)

@@ -19,7 +19,8 @@ from preftrain_operator.edge.relists import Relists
 from preftrain_operator.edge.watching import watch
 from preftrain_operator.kube.errors import KubeError, NotFound
 from preftrain_operator.kube.port import Json, Kind, KubePort, ProgressPort
-from preftrain_operator.runtime.controller import Controller, utc_now
+from preftrain_operator.runtime.clock import utc_now
+from preftrain_operator.runtime.controller import Controller
 from preftrain_operator.runtime.echo import Echo
 from preftrain_operator.runtime.leadership import Alone, Elected, Leadership
 from preftrain_operator.runtime.progress import ProgressPuller

@@ -4,18 +4,19 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
-from preftrain_api.group import LABEL_JOB_UID
 from preftrain_operator.core.decide import decide
 from preftrain_operator.core.observed import Observed, Refusal
 from preftrain_operator.core.plan import Plan
 from preftrain_operator.core.situation import Installation, Situation
 from preftrain_operator.kube.errors import Conflict, KubeError, NotFound
-from preftrain_operator.kube.port import Json, Kind, KubePort
+from preftrain_operator.kube.port import Kind, KubePort
+from preftrain_operator.runtime.clock import utc_now
 from preftrain_operator.runtime.executor import Executor
 from preftrain_operator.runtime.leadership import Leadership
+from preftrain_operator.runtime.look import Look
 from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.notices import Notices
 from preftrain_operator.runtime.queue import WorkQueue
@@ -26,11 +27,6 @@ CONFLICT_SECONDS: Final = 0.1
 UNTOLD_SECONDS: Final = 10.0
 """Pause between looks at a run with a Job or a pod that no watch tells of any more."""
 _logger = logging.getLogger(__name__)
-
-
-def utc_now() -> datetime:
-    """Now, in whole seconds as Kubernetes writes times."""
-    return datetime.now(UTC).replace(microsecond=0)
 
 
 class Controller:
@@ -47,13 +43,13 @@ class Controller:
         clock: Callable[[], datetime] = utc_now,
         refusals: Refusals | None = None,
     ) -> None:
-        self._kube = kube
         self._store = store
         self._queue = queue
         self._installation = installation
         self._meter = meter
         self._leadership = leadership
         self._clock = clock
+        self._look = Look(kube, store)
         self._executor = Executor(kube, store, meter, clock)
         self._refusals = refusals or Refusals()
         self._notices = Notices(kube)
@@ -77,7 +73,7 @@ class Controller:
             return None
         plan = self._decide(observed)
         if plan.look_again or self._is_untold(observed):
-            await self._look(observed)
+            await self._look.at_all_of(key, observed.namespace)
             observed = self._snapshot(key, live=True)
             if observed is None:
                 return None
@@ -131,74 +127,9 @@ class Controller:
             item = self._store.get(Kind.TRAINING_JOBS, key)
             if item is None:
                 return None
-            if await self._refresh(item):
+            if await self._look.at_resource(item):
                 raise
             return None
-
-    async def _refresh(self, item: Json) -> bool:
-        """Read a job live into the store; False when it is gone."""
-        metadata = item["metadata"]
-        try:
-            live = await self._kube.get(Kind.TRAINING_JOBS, metadata["namespace"], metadata["name"])
-        except NotFound:
-            self._store.remove(Kind.TRAINING_JOBS, item)
-            return False
-        if live["metadata"]["uid"] != metadata["uid"]:
-            self._store.remove(Kind.TRAINING_JOBS, item)
-            return False
-        self._store.put(Kind.TRAINING_JOBS, live)
-        return True
-
-    async def _look(self, observed: Observed) -> None:
-        """Read a job's Jobs and pods live, then the job itself: in this order everything that
-        was seen is accounted for in a status read later.
-        """
-        for kind in (Kind.JOBS, Kind.PODS):
-            listed: set[str] = set()
-            version = 0
-            labels = f"{LABEL_JOB_UID}={observed.uid}"
-            async for page in self._kube.pages(kind, observed.namespace, labels=labels):
-                self._store.put_all(kind, page.items)
-                listed.update(item["metadata"]["uid"] for item in page.items)
-                version = int(page.resource_version)
-            self._store.retain(kind, listed, version, key=observed.uid)
-        item = self._store.get(Kind.TRAINING_JOBS, observed.uid)
-        if item is not None and await self._refresh(item):
-            await self._look_by_name(observed.uid, observed.namespace)
-
-    async def _look_by_name(self, key: str, namespace: str) -> None:
-        """Read what no list tells of, as its labels were taken away: children that are known, and
-        the current Job and the open attempt's pod where they are not.
-        """
-        names = [(kind, item["metadata"]["name"]) for kind, item in self._store.untold(key)]
-        observed = self._store.snapshot(key)
-        if observed is None:
-            return
-        ref, entry = observed.current, observed.missing_pod
-        # The Job first: whose a pod without labels is only its owner tells.
-        if ref is not None and observed.job_of(ref) is None:
-            names.append((Kind.JOBS, ref.name))
-        if entry is not None and entry.pod is not None:
-            names.append((Kind.PODS, entry.pod))
-        for kind, name in dict.fromkeys(names):
-            await self._read_by_name(key, namespace, kind, name)
-        observed = self._store.snapshot(key)
-        if ref is not None and observed is not None and observed.missing_pod is not None:
-            # It may have been counted after the Jobs were listed, though before it went.
-            await self._read_by_name(key, namespace, Kind.JOBS, ref.name)
-
-    async def _read_by_name(self, key: str, namespace: str, kind: Kind, name: str) -> None:
-        try:
-            found = await self._kube.get(kind, namespace, name)
-        except NotFound:
-            self._forget(key, kind, name)
-        else:
-            self._store.put(kind, found, by_name=True)
-
-    def _forget(self, key: str, kind: Kind, name: str) -> None:
-        for known, item in self._store.untold(key):
-            if (known, item["metadata"]["name"]) == (kind, name):
-                self._store.remove(kind, item)
 
     async def _tell(self, key: str, refusal: Refusal) -> float | None:
         """Let the decision say what a refused creation means."""

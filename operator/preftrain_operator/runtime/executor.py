@@ -86,16 +86,17 @@ class Executor:
             Kind.TRAINING_JOBS, observed.namespace, observed.name, body
         )
         self._store.put(Kind.TRAINING_JOBS, answer)
-        self._meter.passed(milestones(observed, plan.status))
-        self._pruned.pop(observed.uid, None)
-        if answer["metadata"]["resourceVersion"] == observed.resource_version:
-            # Nothing was stored: the kind that is installed has none of these members.
-            self._pruned[observed.uid] = patch
-            _logger.warning(
-                "status.%s was not kept: the installed kind is older than this operator; apply "
-                "crds/preferencetrainingjobs.yaml",
-                ", status.".join(sorted(patch)),
-            )
+        if answer["metadata"]["resourceVersion"] != observed.resource_version:
+            self._pruned.pop(observed.uid, None)
+            self._meter.passed(milestones(observed, plan.status))
+            return
+        # Nothing was stored: the kind that is installed has none of these members.
+        self._pruned[observed.uid] = patch
+        _logger.warning(
+            "status.%s was not kept: the installed kind is older than this operator; apply "
+            "crds/preferencetrainingjobs.yaml",
+            ", status.".join(sorted(patch)),
+        )
 
     async def _check_alive(self, observed: Observed) -> None:
         """A create that no status write precedes could come from a stale view of a resource

@@ -11,7 +11,7 @@ from preftrain_operator.core.observed import Report
 from preftrain_operator.core.reading import read_json, read_leniently
 from preftrain_operator.core.render_pod import PORT
 from preftrain_operator.kube.port import Json, Kind, ProgressPort
-from preftrain_operator.runtime.controller import utc_now
+from preftrain_operator.runtime.clock import utc_now
 from preftrain_operator.runtime.leadership import Leadership
 from preftrain_operator.runtime.meter import Meter
 from preftrain_operator.runtime.store import Store

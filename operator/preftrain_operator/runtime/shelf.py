@@ -9,7 +9,7 @@ from typing import Final
 
 from preftrain_operator.kube.port import Json
 
-ROOM: Final = 1024
+ROOM: Final = 512
 """Objects that stay as they are: more than are worked on at once."""
 _LEVEL: Final = 1
 """The quickest: higher levels save little space for several times the work."""

@@ -119,6 +119,8 @@ def test_a_life_is_counted(crd_installed: ApiServer, namespace: str, tmp_path: P
     assert counted['jobs{state="Succeeded"}'] == 1
     assert counted['runs_total{reason="Succeeded"}'] == 1
     assert counted['runs_total{reason="GuardStopped"}'] == 1
+    assert counted['attempts_total{reason="Completed"}'] == 1
+    assert counted['attempts_total{reason="GuardStopped"}'] == 1
     assert counted["start_seconds_count"] == 2
     assert counted["gpu_seconds_total"] == 17
     assert counted["lost_gpu_seconds_total"] == 5

@@ -4,17 +4,20 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from preftrain_trainer.checkpoint import remote
 from preftrain_trainer.checkpoint.remote import CheckpointPlace, Saved
 from preftrain_trainer.checkpoint.state import ADAPTER, RESUME, ResumeState
-from preftrain_trainer.errors import ArtifactConflict, Preempted
+from preftrain_trainer.errors import ArtifactConflict, BadSpec, Preempted
 from preftrain_trainer.places.store import Fencing, ObjectStore
 from preftrain_trainer.publishing.claim import take_claim
 from support.checkpoints import sealed
 from support.result_place import Place, Revision
+from support.wrapped_store import Died, Wrapped
 
 pytestmark = pytest.mark.integration
 
@@ -57,6 +60,29 @@ class Pod:
             for item in self.store.list("checkpoints/")
             if item.key.endswith(f"/{RESUME}")
         )
+
+
+class FailsToDelete(Wrapped):
+    """Dies after some deletions."""
+
+    def __init__(self, store: ObjectStore, after: int) -> None:
+        super().__init__(store)
+        left = after
+
+        def delete(key: str) -> None:
+            nonlocal left
+            if left == 0:
+                raise Died
+            left -= 1
+            store.delete(key)
+
+        self.delete = delete
+
+
+def folders_of(pod: Pod) -> set[str]:
+    """All folders of checkpoints, whole or not."""
+    keys = [item.key.removeprefix("checkpoints/") for item in pod.store.list("checkpoints/")]
+    return {key.rpartition("/")[0] for key in keys if "step-" in key}
 
 
 @in_folder_and_s3
@@ -196,6 +222,78 @@ def test_another_runs_checkpoint_ends_the_search(revision: Revision) -> None:
         pod.find(refuse)
 
 
+@in_folder_and_s3
+def test_a_checkpoint_of_a_newer_release_ends_the_search(revision: Revision) -> None:
+    """It is whole, so it is neither skipped for an older one nor written over."""
+    pod = Pod(revision, "first")
+    pod.save(3)
+    where = "checkpoints/step-6"
+    newer = revision.tmp_path / "newer"
+    sealed(newer, 6, versions={"preftrain": "99.1.0"})
+    description = json.loads((newer / RESUME).read_bytes())
+    description["apiVersion"] = "checkpoint.preftrain.dev/v1"
+    for path in newer.iterdir():
+        pod.store.put(f"{where}/{path.name}", path.read_bytes())
+    content = json.dumps(description).encode()
+    pod.store.put(f"{where}/{RESUME}", content)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    pointer = {"step": 6, "folder": f"{where}/", "digest": digest, "of": "another form"}
+    pod.store.put("checkpoints/latest.json", json.dumps(pointer).encode())
+    before = {item.key: item.tag for item in pod.store.list("checkpoints/")}
+
+    with pytest.raises(BadSpec) as refused:
+        Pod(revision, "second").find()
+
+    said = str(refused.value)
+    assert said.startswith(pod.store.url(where))
+    assert "preftrain 99.1.0 as checkpoint.preftrain.dev/v1," in said
+    assert f"this trainer, preftrain {version('preftrain')}, does not read" in said
+    assert "trainer image of the release that wrote it, or raise runRevision" in said
+    assert {item.key: item.tag for item in pod.store.list("checkpoints/")} == before
+
+
+@in_folder
+def test_a_pointer_to_a_folder_that_is_gone_falls_back(
+    revision: Revision, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody has cleared up by hand; what is left is gone on from, and the log says so."""
+    pod = Pod(revision, "first")
+    pod.save(3)
+    pod.save(6)
+    for item in list(pod.store.list("checkpoints/step-6/")):
+        pod.store.delete(item.key)
+
+    found = Pod(revision, "second").find()
+
+    assert found is not None
+    assert found.state.step == 3
+    assert f"checkpoints/step-6 is damaged ({RESUME} is missing)" in caplog.text
+
+
+@in_folder_and_s3
+@pytest.mark.parametrize("deletions", [0, 1, 2])
+def test_removing_that_was_cut_short_is_completed_by_the_next_pod(
+    revision: Revision, deletions: int
+) -> None:
+    """No half of a checkpoint is taken for one on the way."""
+    pod = Pod(revision, "first")
+    for step in (2, 4, 6):
+        pod.save(step)
+    short = FailsToDelete(pod.store, after=deletions)
+    with pytest.raises(Died):
+        replace(pod.place, store=short, keep=1).remove_old(6)
+
+    second = Pod(revision, "second", keep=1)
+    found = second.find()
+    assert found is not None
+    assert found.state.step == 6
+    second.save(8)
+    second.place.remove_old(8)
+
+    folders = {item.key.split("/")[1] for item in second.store.list("checkpoints/")}
+    assert folders == {"step-8", "latest.json"}
+
+
 @in_folder
 def test_as_many_as_asked_for_are_kept(revision: Revision) -> None:
     """The last ones; halves of older ones go too, and what is further on stays."""
@@ -273,6 +371,80 @@ def test_without_conditional_writes_every_pod_has_a_folder(revision: Revision) -
     assert found.state.step == 3
     keys = {item.key for item in third.store.list("checkpoints/")}
     assert {"checkpoints/second/latest.json", "checkpoints/third/latest.json"} <= keys
+
+
+@in_folder_and_s3
+def test_folders_of_dead_pods_go_once_there_is_something_better(revision: Revision) -> None:
+    """Not before this pod has enough of its own to keep, and nothing else goes with them."""
+    for name, steps in (("first", (2, 4)), ("second", (6, 8))):
+        pod = Pod(revision, name, "None")
+        for step in steps:
+            pod.save(step)
+    store = pod.store
+    store.put(f"checkpoints/second/step-7/{ADAPTER}", b"half")
+    store.put(f"checkpoints/second/step-20/{ADAPTER}", b"further on")
+    others = {"notes.txt", "checkpoints/first/notes.txt", "checkpoints/a/b/step-1/notes.txt"}
+    for key in others:
+        store.put(key, b"somebody's")
+    third = Pod(revision, "third", "None")
+    assert {"first/step-2", "first/step-4", "second/step-6", "second/step-8"} <= folders_of(third)
+
+    third.save(10)
+    third.place.remove_old(10)
+    assert folders_of(third) == {"second/step-8", "second/step-20", "third/step-10"} | {
+        "a/b/step-1"
+    }
+    third.save(12)
+    third.place.remove_old(12)
+
+    assert folders_of(third) == {"second/step-20", "third/step-10", "third/step-12", "a/b/step-1"}
+    keys = {item.key for item in store.list()}
+    assert others <= keys
+    assert "checkpoints/first/latest.json" not in keys
+    assert {"checkpoints/second/latest.json", "checkpoints/third/latest.json"} <= keys
+
+
+@in_folder
+def test_of_equal_steps_a_pod_keeps_its_own(revision: Revision) -> None:
+    """A pod that fell back may reach a step again whose folder another pod has left damaged."""
+    Pod(revision, "zulu", "None").save(4)
+    second = Pod(revision, "alpha", "None", keep=1)
+    second.save(4)
+
+    second.place.remove_old(4)
+
+    assert folders_of(second) == {"alpha/step-4"}
+
+
+@in_folder_and_s3
+def test_a_pod_that_was_overtaken_removes_no_others_folder(revision: Revision) -> None:
+    """The later pod may be going on from just that one."""
+    Pod(revision, "first", "None").save(2)
+    second = Pod(revision, "second", "None", keep=1)
+    second.save(4)
+    Pod(revision, "third", "None")
+
+    with pytest.raises(Preempted, match="later pod"):
+        second.place.remove_old(4)
+
+    assert folders_of(second) == {"first/step-2", "second/step-4"}
+
+
+@in_folder
+def test_what_many_dead_pods_left_is_removed_bit_by_bit(
+    revision: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no save waits for it; the oldest go first."""
+    monkeypatch.setattr(remote, "_REMOVED_AT_ONCE", 6)
+    for number in range(1, 5):
+        Pod(revision, f"pod-{number}", "None").save(number)
+    last = Pod(revision, "last", "None", keep=1)
+    last.save(9)
+
+    last.place.remove_old(9)
+    assert folders_of(last) == {"pod-3/step-3", "pod-4/step-4", "last/step-9"}
+    last.place.remove_old(9)
+    assert folders_of(last) == {"last/step-9"}
 
 
 def test_checkpoints_may_have_a_place_of_their_own(versity: Place, tmp_path: Path) -> None:

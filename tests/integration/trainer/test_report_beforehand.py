@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from preftrain_trainer.errors import DataRefused
+from preftrain_trainer.audit.judge import RefusedData
+from preftrain_trainer.errors import DataRefused, ObjectStoreUnavailable
 from preftrain_trainer.prepare import prepare
 from preftrain_trainer.publishing.beforehand import leave_unclaimed
 from preftrain_trainer.publishing.claim import CLAIM, take_claim
@@ -105,6 +106,27 @@ def test_a_store_without_conditions_takes_the_report_too(revision: Revision) -> 
     for text in (b"first", b"second"):
         leave_unclaimed(store, "None", {KEY: text})
     assert content(revision) == text
+
+
+@pytest.mark.parametrize("error", [ObjectStoreUnavailable("503"), OSError("503")])
+def test_refused_data_stay_refused_where_their_report_is_lost(
+    revision: Revision, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Another try would find the same data; what could not be left is said."""
+    root = revision.tmp_path
+    write_model(root / "model")
+    write_rows(root / "data.jsonl", [{"prompt": "q", "chosen": "same", "rejected": "same"}] * 90)
+    run = run_spec(root, output=revision.place.output)
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("preftrain_trainer.prepare.leave_unclaimed", fails)
+    with pytest.raises(RefusedData, match="could not be left in the output: 503") as refusal:
+        prepare(run, replace(revision.workspace(), base=root), StopRequest())
+
+    assert "90 of 90" in str(refusal.value)
+    assert refusal.value.report.rows == 90
 
 
 @pytest.mark.parametrize("usable", [True, False])

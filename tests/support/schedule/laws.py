@@ -148,6 +148,9 @@ def check_rest(world: World) -> None:
     for item in world.api.items(Kind.JOBS):
         assert controller_of(item) == uid
     check_accounts(world, status)
+    assert [entry for entry in status.get("attempts", ()) if "endTime" not in entry] == []
+    told = {item["reason"] for item in world.api.items(Kind.EVENTS)}
+    assert told <= {str(reason) for reason in Reason}
     names = [item["metadata"]["name"] for item in world.api.items(Kind.EVENTS)]
     assert len(names) == len(set(names))
     # The Job controller may start one pod more than allowed before the operator looks.

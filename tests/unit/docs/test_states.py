@@ -2,11 +2,18 @@
 
 import re
 
-from preftrain_api.reasons import Reason
+from preftrain_api.reasons import REASON_OF_EXIT_CODE, Reason
 from support.pages import ROOT
 
 PAGE = (ROOT / "docs" / "how-to" / "on-call.md").read_text()
 STATES_WITHOUT_REASON = {"Refused", "Failed"}
+ENDS_WITHOUT_EXIT_CODE = (
+    Reason.EVICTED,
+    Reason.OOM_KILLED,
+    Reason.KILLED,
+    Reason.POD_REJECTED,
+    Reason.END_UNSEEN,
+)
 
 
 def named(heading: str) -> set[str]:
@@ -21,6 +28,13 @@ def test_states_and_reasons_exist() -> None:
     known = {str(reason) for reason in Reason}
     assert named("By state") - known == STATES_WITHOUT_REASON
     assert named("Why runs fail") <= known
+
+
+def test_how_attempts_end_is_no_state() -> None:
+    """A job whose last attempt ended so and which goes on is Retrying or Preempted."""
+    interrupted = {Reason.PREEMPTED, Reason.NODE_LOST}
+    ends = {*REASON_OF_EXIT_CODE.values(), *ENDS_WITHOUT_EXIT_CODE} - interrupted
+    assert not named("By state") & {str(reason) for reason in ends}
 
 
 def test_every_reason_that_holds_a_job_up_is_told() -> None:

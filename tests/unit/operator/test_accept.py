@@ -1,11 +1,23 @@
 """Which jobs are started, and what is written first."""
 
+import json
+
 import pytest
 
 from preftrain_operator.core.policies.accept import filled_in
 from preftrain_operator.core.reading import read_spec
-from support.situations import SKIP, after, condition, make_job, plan_for, started
-from support.training_jobs import SPEC
+from support.situations import (
+    SKIP,
+    after,
+    condition,
+    make_child,
+    make_job,
+    make_pod,
+    plan_for,
+    started,
+    training,
+)
+from support.training_jobs import SPEC, TRAINED
 
 
 def test_the_first_plan_freezes_the_spec_and_creates_the_prepare_job() -> None:
@@ -98,6 +110,19 @@ def test_a_spec_that_became_unreadable_leaves_the_run_alone() -> None:
     assert condition(plan, "Reconciling") == ("True", "Preparing")
     assert plan.create is None
     assert not plan.deletes
+
+
+@pytest.mark.parametrize(("end", "code"), [("Complete", 0), ("Failed", 65)])
+def test_a_verdict_is_of_a_spec_that_was_accepted(end: str, code: int) -> None:
+    """Whatever an older operator made of it in between: the run was made from it."""
+    job = training()
+    marked = after(job, plan_for({**job, "spec": {**job["spec"], "sparkle": True}}))
+    child = make_child(conditions={end: {"reason": "PodFailurePolicy"}})
+    pod = make_pod(child, exit_code=code, message=json.dumps(TRAINED))
+    plan = plan_for({**marked, "spec": job["spec"]}, child, pods=(pod,))
+    assert plan.status is not None
+    assert plan.status.completion_time is not None
+    assert condition(plan, "Accepted") == ("True", "Accepted")
 
 
 def test_created_suspended_nothing_is_frozen() -> None:

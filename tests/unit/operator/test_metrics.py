@@ -49,15 +49,18 @@ async def test_a_state_that_no_job_is_in_has_no_series() -> None:
 
 
 async def test_milestones_are_added_up() -> None:
-    """Ends by reason, waiting times, GPU time and what of it was lost."""
+    """Ends of runs and of attempts by reason, waiting times, GPU time and what of it was lost."""
     metrics, _ = await observed()
     metrics.passed(Milestones())
     metrics.passed(Milestones(wait_seconds=42))
     metrics.passed(Milestones(ended="Succeeded", gpu_seconds=100, lost_gpu_seconds=10))
     metrics.passed(Milestones(ended="DataRefused"))
+    metrics.passed(Milestones(attempts=("NodeLost", "Completed", "NodeLost")))
     shown = text(metrics)
     assert 'preftrain_operator_runs_total{reason="Succeeded"} 1.0' in shown
     assert 'preftrain_operator_runs_total{reason="DataRefused"} 1.0' in shown
+    assert 'preftrain_operator_attempts_total{reason="NodeLost"} 2.0' in shown
+    assert 'preftrain_operator_attempts_total{reason="Completed"} 1.0' in shown
     assert "preftrain_operator_gpu_seconds_total 100.0" in shown
     assert "preftrain_operator_lost_gpu_seconds_total 10.0" in shown
     assert "preftrain_operator_start_seconds_sum 42.0" in shown

@@ -12,7 +12,9 @@ from support.situations import look, make_job
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def attempt(number: int, seconds: float, began: int | None, ended: int | None) -> AttemptStatus:
+def attempt(
+    number: int, seconds: float, began: int | None, ended: int | None, reason: str = "Preempted"
+) -> AttemptStatus:
     return AttemptStatus(
         number=number,
         job=f"a-{number}",
@@ -20,6 +22,7 @@ def attempt(number: int, seconds: float, began: int | None, ended: int | None) -
         end_time=START + timedelta(seconds=seconds),
         start_step=began,
         end_step=ended,
+        reason=reason,
     )
 
 
@@ -94,3 +97,34 @@ def test_a_run_that_goes_on_has_not_ended() -> None:
     """Nothing of it is counted yet."""
     passed = milestones(look(make_job()), status_of())
     assert (passed.ended, passed.gpu_seconds) == (None, 0)
+
+
+def test_each_attempt_is_counted_once() -> None:
+    """When its end enters the status; one that was there before, or goes on, is not counted."""
+    first, second = attempt(1, 10, 0, 5), attempt(1, 10, 5, 9, "OOMKilled")
+    going_on = AttemptStatus(number=2, job="a-2", start_time=START)
+    before = look(make_job(status=status_of(first).plain()))
+    assert milestones(before, status_of(first, second, going_on)).attempts == ("OOMKilled",)
+    assert milestones(before, status_of(first, going_on)).attempts == ()
+
+
+def test_ends_that_nobody_saw_are_counted_one_by_one() -> None:
+    """All that is known of them is the Job controller's count, so their entries are equal."""
+    unseen = AttemptStatus(number=1, job="a-1", end_time=START, reason="EndUnseen")
+    before = look(make_job(status=status_of(unseen).plain()))
+    assert milestones(before, status_of(unseen, unseen, unseen)).attempts == ("EndUnseen",) * 2
+
+
+def test_attempts_that_fell_out_are_not_counted_again() -> None:
+    """The status keeps the latest ones only."""
+    entries = tuple(attempt(number, 10, 0, number) for number in range(1, 18))
+    before = look(make_job(status=status_of(*entries[:16]).plain()))
+    assert milestones(before, status_of(*entries[1:])).attempts == ("Preempted",)
+
+
+def test_attempts_of_a_run_that_ends_are_counted_too() -> None:
+    """Also where one write tells the first attempt and the end, and where a revision begins."""
+    ended = status_of(attempt(1, 10, 0, 5, "Completed"), completion_time=START)
+    assert milestones(look(make_job()), ended).attempts == ("Completed",)
+    again = ended.model_copy(update={"run_revision": 2})
+    assert milestones(look(make_job(status=ended.plain())), again).attempts == ("Completed",)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from preftrain_operator.core.notices import Notice
 from preftrain_operator.core.observed import Refusal
 from support.situations import (
     after,
@@ -55,6 +56,9 @@ def test_a_prepare_pod_without_its_secret_is_told() -> None:
     unready = {"type": "PodReadyToStartContainers", "status": "False"}
     pod = make_pod(child, conditions=[{**unready, "lastTransitionTime": at(-20)}])
     plan = plan_for(job, child, pods=(pod,))
+    assert condition(plan, "Ready") == ("False", "VolumeNotReady")
+    missing = Notice("FailedMount", 'secret "hub" not found')
+    plan = plan_for(after(job, plan), child, pods=(pod,), notices=(missing,))
     assert condition(plan, "Ready") == ("False", "SecretMissing")
     assert condition(plan, "Failed") == ("False", "InProgress")
     freed = plan_for(after(job, plan), child, pods=(make_pod(child),))
@@ -178,6 +182,7 @@ def test_suspended_when_prepare_ends_nothing_is_reserved() -> None:
     assert plan.create is None
     assert condition(plan, "Suspended") == ("True", "Suspended")
     assert condition(plan, "DataReady") == ("True", "Prepared")
+    assert [event.reason for event in plan.events] == ["Prepared", "Suspended"]
     held = after(suspended, plan)
     assert plan_for(held, child, pods=(pod,)).is_empty
     resumed = plan_for({**held, "spec": SPEC}, child, pods=(pod,))

@@ -224,6 +224,13 @@ def test_words_that_name_the_cause_come_before_newer_ones_that_do_not() -> None:
     assert cause((Notice("Unhealthy", "no"),)) is None
 
 
+def test_a_step_that_was_passed_is_not_blamed_any_more() -> None:
+    """Events stay for an hour. Volumes are there before a node sets up a network."""
+    passed = Notice("FailedMount", 'secret "s3" not found')
+    newest = Notice("FailedCreatePodSandBox", "failed to set up network")
+    assert cause((newest, passed)) == (Reason.CONTAINER_NOT_STARTED, newest.message)
+
+
 def test_a_cause_that_becomes_known_replaces_the_guess() -> None:
     """The first look found no Event; the reason is the same, the words are not."""
     job, child = training(), make_child()
@@ -317,6 +324,19 @@ def test_a_pod_that_ended(members: Json, told: Json, reason: str, counted: bool)
     assert plan.status.retries == int(counted)
 
 
+@pytest.mark.fault(9)
+def test_what_a_lost_node_is_said_to_have_done_is_over() -> None:
+    """The attempt has ended; the node, which is named, may be well again."""
+    job, child, _ = running()
+    lost = ended_pod(child, {"exit_code": 137, "disrupted": "DeletionByPodGC"}, {})
+    plan = plan_for(job, child, pods=(lost,))
+    assert plan.status is not None
+    assert plan.status.attempts[0].message == (
+        "the pod's node stopped answering, went away or was emptied; it ran on node node-1 "
+        "(DeletionByPodGC)"
+    )
+
+
 def test_each_pod_that_another_follows_has_one_event() -> None:
     """With the reason of its end, as a warning when it counts."""
     job, child, _ = running()
@@ -346,6 +366,18 @@ def test_a_pod_that_is_preempted_is_told_while_it_saves() -> None:
     job, child, _ = running()
     going = ended_pod(child, {"phase": "Running", "disrupted": "PreemptionByScheduler"}, {})
     assert condition(plan_for(job, child, pods=(going,)), "Running") == ("True", "Preempted")
+
+
+def test_each_pod_that_is_taken_away_is_told() -> None:
+    """Also one whose predecessor was, and which nobody saw in peace."""
+    job, child, _ = running()
+    first = ended_pod(child, {"exit_code": 75, "disrupted": "PreemptionByScheduler"}, {})
+    job = after(job, plan_for(job, child, pods=(first,)))
+    going = {"uid": "pod-2", "age": 9, "phase": "Running", "disrupted": "PreemptionByScheduler"}
+    second = ended_pod(child, going, {})
+    plan = plan_for(job, child, pods=(first, second))
+    assert [event.key for event in plan.events] == ["Disrupted/pod-2"]
+    assert plan_for(after(job, plan), child, pods=(first, second)).is_empty
 
 
 def test_an_estimate_is_shown_while_a_pod_is_at_work() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from preftrain_operator.core.milestones import Milestones
 from preftrain_operator.core.observed import Refusal
 from preftrain_operator.core.plan import EventNote, Plan
-from preftrain_operator.kube.errors import NotFound
-from preftrain_operator.kube.port import Kind
+from preftrain_operator.kube.errors import Conflict, NotFound
+from preftrain_operator.kube.port import Json, Kind
 from preftrain_operator.runtime.executor import Executor, event_body, merge_patch
 from preftrain_operator.runtime.leadership import Alone
 from preftrain_operator.runtime.meter import NoMeter
@@ -262,6 +263,47 @@ async def test_nothing_is_created_for_a_resource_that_was_made_anew() -> None:
     with pytest.raises(NotFound):
         await executor.execute(look(stale), Plan(create={"metadata": {"name": "x"}}))
     assert api.writes == []
+
+
+class Passed(NoMeter):
+    """Keeps the reasons of the attempts that were counted."""
+
+    def __init__(self) -> None:
+        self.attempts: list[str] = []
+
+    def passed(self, milestones: Milestones) -> None:
+        self.attempts += milestones.attempts
+
+
+async def test_an_end_is_counted_when_it_is_stored() -> None:
+    """Not when another operator was faster: its write is counted there."""
+    api, passed = FakeApi(), Passed()
+    job, child, _ = running()
+    job = api.put(Kind.TRAINING_JOBS, job)
+    killed = make_pod(child, phase="Failed", exit_code=137)
+    plan = plan_for(job, child, pods=(killed,))
+    executor = Executor(api, Store(), passed, lambda: NOW)
+    stale = {**job, "metadata": {**job["metadata"], "resourceVersion": "0"}}
+    with pytest.raises(Conflict):
+        await executor.execute(look(stale), plan)
+    assert passed.attempts == []
+    await executor.execute(look(job), plan)
+    assert passed.attempts == ["Killed"]
+
+
+async def test_an_end_that_the_installed_kind_does_not_keep_is_not_counted() -> None:
+    """It is decided anew at every look, and would be counted at each."""
+
+    class OlderKind(FakeApi):
+        async def patch_status(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+            return await self.get(kind, namespace, name)
+
+    api, passed = OlderKind(), Passed()
+    job, child, _ = running()
+    job = api.put(Kind.TRAINING_JOBS, job)
+    plan = plan_for(job, child, pods=(make_pod(child, phase="Failed", exit_code=137),))
+    await Executor(api, Store(), passed, lambda: NOW).execute(look(job), plan)
+    assert passed.attempts == []
 
 
 @pytest.mark.parametrize(

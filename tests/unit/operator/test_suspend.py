@@ -52,10 +52,14 @@ def test_suspended_when_the_job_is_gone() -> None:
     assert plan_for(recorded).look_again
     plan = plan_for(recorded, live=True)
     assert condition(plan, "Suspended") == ("True", "Suspended")
+    assert [event.reason for event in plan.events] == ["Suspended"]
     assert plan.status is not None
     assert plan.status.retries == 0
     held = after(recorded, plan)
     assert plan_for(held, live=True).is_empty
+    edited = plan_for(suspended(held), live=True)
+    assert edited.status is not None
+    assert edited.events == (), "another edit does not suspend it again"
 
 
 @pytest.mark.case(7)
@@ -101,6 +105,7 @@ def test_a_retriable_failure_while_suspended_makes_no_attempt() -> None:
     plan = plan_for(suspended(job), child, pods=(pod,))
     assert plan.create is None
     assert condition(plan, "Suspended") == ("True", "Suspended")
+    assert [event.reason for event in plan.events] == ["Suspended"]
     held = after(suspended(job), plan)
     assert plan_for(held, child, pods=(pod,)).is_empty
     again = plan_for(resumed(held), child, pods=(pod,))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from preftrain_api.progress import Progress
-from preftrain_operator.core.observed import Report
+from preftrain_operator.core.observed import Refusal, Report
 from preftrain_operator.core.plan import Plan
 from support.situations import (
     NOW,
@@ -311,8 +311,8 @@ OUTPUT = {"uri": "s3://adapters/team", "secretRef": {"name": "s3-keys"}}
 
 @pytest.mark.fault(27)
 def test_a_pod_without_its_secret_is_told_by_name() -> None:
-    """Kubelets report it in Events only: the operator tells after a while, and the run goes on
-    when the Secret is there.
+    """Kubelets report it in Events only. Without one it may be the network as well, so the operator
+    names the Secrets and does not say that one is missing.
     """
     job, child = training(output=OUTPUT), make_child()
     stuck = make_pod(child, conditions=[unready(-5)], waiting={"reason": "ContainerCreating"})
@@ -320,7 +320,7 @@ def test_a_pod_without_its_secret_is_told_by_name() -> None:
     assert early.status is None
     assert early.requeue_after == 15
     plan = plan_for(job, child, pods=(stuck,), seconds=15)
-    assert condition(plan, "Running") == ("False", "SecretMissing")
+    assert condition(plan, "Running") == ("False", "VolumeNotReady")
     assert "namespace team has Secret hub, Secret s3-keys;" in message(plan)
     told = after(job, plan)
     assert plan_for(told, child, pods=(stuck,), seconds=60).is_empty
@@ -364,3 +364,34 @@ def test_a_queued_job_says_so_until_it_is_admitted() -> None:
     assert condition(plan, "Running") == ("False", "Pending")
     evicted = plan_for(after(job, plan), queued)
     assert condition(evicted, "Running") == ("False", "Queued")
+
+
+def test_a_pod_that_ended_early_leaves_what_an_earlier_one_reached() -> None:
+    """The second found no GPU: the first one's steps and figures are still the latest there are."""
+    job, child, pod = running()
+    said = {"uid": "pod-1", "phase": "Training", "step": 40, "totalSteps": 100}
+    progress = Progress.parse({**said, "metrics": {"loss": 0.5}})
+    job = after(job, plan_for(job, child, pods=(pod,), report=Report("pod-1", progress, NOW)))
+    failed = make_child(conditions=FAILED)
+    pods = (
+        make_pod(failed, exit_code=75),
+        make_pod(
+            failed, "pod-2", age=9, exit_code=71, message='{"stage": "Train", "message": "no GPU"}'
+        ),
+    )
+    plan = plan_for(job, failed, pods=pods)
+    assert condition(plan, "Failed") == ("True", "GpuUnavailable")
+    assert plan.status is not None
+    assert plan.status.progress is not None
+    assert plan.status.metrics is not None
+    assert (plan.status.progress.step, plan.status.metrics.loss) == (40, 0.5)
+
+
+def test_a_refused_creation_ends_its_attempt() -> None:
+    """No run that has ended has an attempt that seems to go on."""
+    job, refusal = training(), Refusal("run-r1-1", "Invalid", "spec.template.spec.affinity: no")
+    plan = plan_for(job, live=True, refusal=refusal)
+    assert condition(plan, "Failed") == ("True", "AdmissionRejected")
+    assert plan.status is not None
+    (entry,) = plan.status.attempts
+    assert (entry.reason, entry.counted, entry.end_time) == ("AdmissionRejected", False, NOW)

@@ -1,5 +1,6 @@
 """The report for people: as a page and on a terminal."""
 
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -139,6 +140,17 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
     assert Page(html).links == []
     assert "<script" not in html
     assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize("render", [page.render, terminal.render])
+def test_what_cannot_be_seen_is_written_out(render: Callable[[AuditReport], str]) -> None:
+    """A column, a file or a model can be called so that a terminal or a reader is misled."""
+    evil = "\x1b[31mcolumn\u202e"
+    text = render(report(result("malformed", "Error", examples=(evil,), message=evil), shape=evil))
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "⟨U+001B⟩" in text
 
 
 def test_a_bar_shows_value_and_threshold() -> None:

@@ -1,5 +1,6 @@
 """When a run is saved, what a checkpoint says, and whether a run may go on from it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from preftrain_api.spec import CheckpointSpec
 from preftrain_trainer.checkpoint.attempt import Attempt
 from preftrain_trainer.checkpoint.local import (
     TornCheckpoint,
+    UnknownForm,
     read_state,
     seal,
     tensors_sha256,
@@ -61,7 +63,7 @@ def test_a_sealed_checkpoint_is_whole(tmp_path: Path) -> None:
     """What was written is read back, and every file is as listed."""
     state = sealed(tmp_path / "c", 3)
 
-    assert read_state((tmp_path / "c" / RESUME).read_bytes()) == state
+    assert read_state((tmp_path / "c" / RESUME).read_bytes(), "0.1.0") == state
     verify(tmp_path / "c", state)
     assert {file.path for file in state.files} == {ADAPTER, STEPS}
 
@@ -102,7 +104,38 @@ def test_a_file_outside_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_description_is_torn(content: bytes) -> None:
     """Whatever stands there."""
     with pytest.raises(TornCheckpoint, match=RESUME):
-        read_state(content)
+        read_state(content, "0.1.0")
+
+
+@pytest.mark.parametrize(
+    ("writer", "changes"),
+    [
+        ("0.2.0", {"apiVersion": "checkpoint.preftrain.dev/v1beta1"}),
+        ("0.2.0", {"brandNew": 1}),
+        ("0.2.0", {"examples": "many"}),
+        ("0.1.0", {"brandNew": 1}),
+    ],
+)
+def test_a_form_of_another_release_is_not_called_damaged(
+    tmp_path: Path, writer: str, changes: dict[str, Any]
+) -> None:
+    """It is whole: another version, a field that is not known here, a value of another type."""
+    state = sealed(tmp_path / "c", 3, versions={"preftrain": writer})
+    plain = json.loads(state.model_dump_json(by_alias=True)) | changes
+
+    with pytest.raises(UnknownForm) as unknown:
+        read_state(json.dumps(plain).encode(), "0.1.0")
+
+    assert (unknown.value.form, unknown.value.writer) == (plain["apiVersion"], writer)
+
+
+def test_a_wrong_value_of_this_release_is_damage(tmp_path: Path) -> None:
+    """Nobody else can have written it."""
+    state = sealed(tmp_path / "c", 3, versions={"preftrain": "0.1.0"})
+    plain = json.loads(state.model_dump_json(by_alias=True)) | {"examples": "many"}
+
+    with pytest.raises(TornCheckpoint, match="examples"):
+        read_state(json.dumps(plain).encode(), "0.1.0")
 
 
 def test_the_digest_of_tensors_depends_on_names_shapes_and_values() -> None:

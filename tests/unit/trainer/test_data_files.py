@@ -242,6 +242,38 @@ def test_a_row_that_does_not_end_is_not_taken_into_memory(
         list(read_rows(tmp_path / name, name, tmp_path))
 
 
+@pytest.mark.parametrize("letter", ["x", "ä"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "around.json"])
+def test_a_row_is_too_long_at_the_same_length_in_every_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, letter: str
+) -> None:
+    """In bytes, and however much of the file was read at once."""
+    monkeypatch.setattr(json_rows, "ROW_CHARACTERS", 1 << 20)
+    frame = len('{"prompt": ""}')
+    for size, fits in (((1 << 20) - 2 - frame, True), ((1 << 20) + 2 - frame, False)):
+        content = letter * (size // len(letter.encode()))
+        row = json.dumps({"prompt": content}, ensure_ascii=False)
+        whole = {"rows.jsonl": f"{row}\n", "rows.json": f"[{row}, {{}}]"}
+        (tmp_path / name).write_text(whole.get(name, f'{{"n": 1, "data": [{row}]}}'))
+        try:
+            problem = next(iter(read_rows(tmp_path / name, name, tmp_path))).problem
+        except DataRefused as error:
+            problem = str(error)
+        if fits:
+            assert problem is None
+        else:
+            assert "er than" in str(problem) or "value of more than 1 MiB" in str(problem)
+
+
+def test_the_form_is_told_from_names_in_capitals_too(tmp_path: Path) -> None:
+    """They are read like others, and what is said of them is the same."""
+    with gzip.open(tmp_path / "DATA.JSONL.GZ", "wt") as stream:
+        stream.write("prompt,chosen,rejected\n")
+
+    with pytest.raises(DataRefused, match=r"DATA\.JSONL\.GZ line 1: .* one JSON object a line"):
+        load(tmp_path, "file://DATA.JSONL.GZ")
+
+
 def test_a_full_disk_is_no_fault_of_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

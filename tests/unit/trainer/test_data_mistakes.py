@@ -62,7 +62,11 @@ MISTAKES: dict[str, tuple[str, bytes, list[str]]] = {
         gzip.compress(lines(ROWS))[:-30],
         ["d.jsonl.gz is not whole gzip data", "upload it again"],
     ),
-    "no gzip": ("d.jsonl.gz", lines(ROWS), ["d.jsonl.gz is not whole gzip data"]),
+    "no gzip": (
+        "d.jsonl.gz",
+        lines(ROWS),
+        ["d.jsonl.gz is not whole gzip data", "take .gz out of its name if it is not packed"],
+    ),
     "objects for text in Parquet": (
         "d.parquet",
         parquet([{**row, "chosen": {"text": row["chosen"], "id": {"n": 1}}} for row in ROWS]),
@@ -130,6 +134,26 @@ MISTAKES: dict[str, tuple[str, bytes, list[str]]] = {
         json.dumps({"train": ROWS, "test": ROWS[:9]}).encode(),
         ["d.json is one object that holds several lists of rows (train, test)", "file of its own"],
     ),
+    "a rating of hundreds of digits": (
+        "d.jsonl",
+        lines(
+            [
+                {
+                    "prompt": f"q {number}",
+                    "response_0": "a",
+                    "response_1": "b",
+                    "better_response_id": 10**400 if number < 9 else number % 2,
+                }
+                for number in range(120)
+            ]
+        ),
+        ["9 of 120 rows", "d.jsonl line 1: better_response_id 1000", "names neither answer"],
+    ),
+    "a column that a terminal would obey": (
+        "d.jsonl",
+        lines([{"a\x1b[31m": "q", "b": "a"}]),
+        ["d.jsonl has the columns a⟨U+001B⟩[31m, b, which"],
+    ),
     "one number": ("d.json", b"7", ["d.json is neither a JSON list of objects nor JSON lines"]),
     "Latin-1 lines": (
         "d.jsonl",
@@ -139,7 +163,7 @@ MISTAKES: dict[str, tuple[str, bytes, list[str]]] = {
     "Latin-1 table": (
         "d.csv",
         "prompt,chosen,rejected\nGrüße,a,b\n".encode("latin-1"),
-        ["d.csv line 1 is not CSV in UTF-8"],
+        ["d.csv is not CSV in UTF-8: line 1 or one soon after it", "save it as UTF-8"],
     ),
     "UTF-16": ("d.jsonl", lines(ROWS).decode().encode("utf-16"), ["d.jsonl line 1: not UTF-8"]),
     "semicolons": (

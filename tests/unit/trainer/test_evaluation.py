@@ -1,10 +1,12 @@
 """Figures from scores, and the held-out loss. The scoring itself is tested on a real model."""
 
+from collections.abc import Sequence
 from math import inf, nan
 from typing import Any
 
 import pytest
 
+from preftrain_trainer.data.lazy import Lazy
 from preftrain_trainer.errors import GuardStopped
 from preftrain_trainer.evaluation.batches import BATCHES, mean_loss
 from preftrain_trainer.evaluation.evaluate import summarize
@@ -68,7 +70,7 @@ def test_answers_are_mismatched_as_in_training() -> None:
     scores = [PairScore(score(-9.0), score(-11.0))] * 3
     asked: list[tuple[Any, Any]] = []
 
-    def mismatch(both: list[tuple[Passage, Passage]]) -> list[Score]:
+    def mismatch(both: Sequence[tuple[Passage, Passage]]) -> list[Score]:
         asked.extend((own.prompt, other.answer) for own, other in both)
         return [score(-10.0 + at) for at in range(len(both))]
 
@@ -80,6 +82,26 @@ def test_answers_are_mismatched_as_in_training() -> None:
     assert asked[:4] == [((0,), (1, 0)), ((50,), (0, 1)), ((1,), (0, 0)), ((51,), (1, 1))]
     assert asked[4:] == [((2,), (2, 0)), ((52,), (2, 1))]
     assert [each.mismatched.ratio for each in batches[1]] == [4.0, 5.0]
+
+
+def test_held_out_passages_are_read_one_by_one() -> None:
+    """All of a large set need not fit into memory: nothing is read before it is scored."""
+    read: list[int] = []
+
+    def pair(at: int) -> tuple[Passage, Passage]:
+        read.append(at)
+        return Passage((at,), (1,), 1), Passage((at,), (0,), 1)
+
+    def mismatch(both: Sequence[tuple[Passage, Passage]]) -> list[Score]:
+        assert not read
+        assert both[4][0].prompt == (2,)
+        assert set(read) == {2, 3}
+        return [UNKNOWN] * len(both)
+
+    scores = [PairScore(score(-9.0), score(-11.0))] * 100
+    BATCHES["Answers"](Lazy(100, pair), scores, 4, mismatch)
+
+    assert set(read) == {2, 3}, "those of two passages in one micro-batch"
 
 
 def test_a_loss_without_mismatched_answers_needs_no_scores_of_them() -> None:

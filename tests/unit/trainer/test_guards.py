@@ -1,11 +1,13 @@
 """Guards are silent on a healthy run; those of single methods hear what only they can."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from preftrain_api.guards import GUARD_DEFAULTS, GUARD_NAMES
 from preftrain_api.spec.method import MethodType
+from preftrain_trainer.guards.book import GuardBook
 from preftrain_trainer.guards.table import GUARDS, guards_of
 from preftrain_trainer.progress.records import StepRecord
 from support.guard_series import (
@@ -109,3 +111,33 @@ def test_orpo_whose_odds_do_not_rise_is_told() -> None:
         healthy("ORPO"), 1, log_odds_ratio=always(None), negative_log_likelihood=always(None)
     )
     assert said(unknown, ORPO) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "spoils", "says"),
+    [
+        (
+            "DPO",
+            {"token_accuracy": 0.1},
+            r"% lost \(threshold 10%\): .*; lower training.learningRate",
+        ),
+        ("DPO", {"entropy": 9.0}, r"nats \(threshold 2 times\): .*; lower training.learningRate"),
+        ("DPO", {"entropy": 0.1}, r"nats \(threshold 0.3 times\): .*; lower training.learningRate"),
+        (
+            "DPO",
+            {"log_probability_chosen": -900.0, "rewards_chosen": -75.0},
+            r"lost [\d.]+ nats .*; threshold 1.5 nats, or 2.5 times .*; lower training",
+        ),
+        ("KTO", {"rewards_rejected": None}, r"\d% of .* \(threshold 20%\); raise training.micro"),
+        ("KTO", {"kl": 80.0}, r"nats a token \(threshold 0.3\): .*; lower training.learningRate"),
+        ("ORPO", {"negative_log_likelihood": 2.4}, r"\d% \(threshold 10%\): .*; lower training"),
+    ],
+)
+def test_a_finding_names_figure_threshold_and_way_out(
+    method: MethodType, spoils: dict[str, float | None], says: str
+) -> None:
+    """So that nobody has to look them up to judge whether it matters."""
+    book = GuardBook(None, FACTS_OF[method])
+    series = spoilt(healthy(method), 20, **{name: always(v) for name, v in spoils.items()})
+    found = [finding.message for record in series for finding in book.record(record)]
+    assert any(re.search(says, message) for message in found), found

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from preftrain_trainer.data import json_rows
 from preftrain_trainer.data.pairs import LoadedData
 from preftrain_trainer.data.rows import read_rows
 from preftrain_trainer.errors import DataRefused
@@ -121,6 +122,40 @@ def test_a_key_that_occurs_twice_is_a_malformed_row(tmp_path: Path, name: str) -
         "has the key 'role' twice",
         None,
     ]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+def test_keys_that_occur_twice_are_told_from_a_wrong_form(tmp_path: Path, name: str) -> None:
+    """The file is what its name says; one of the values has to go."""
+    row = '{"prompt": "a", "chosen": "b", "chosen": "c"}'
+    (tmp_path / name).write_text(row if name == "rows.jsonl" else f"[{row}]")
+
+    with pytest.raises(DataRefused, match="has the key 'chosen' twice") as refusal:
+        load(tmp_path, f"file://{name}")
+
+    assert str(refusal.value).endswith("can be read; keep one of the two")
+
+
+@pytest.mark.parametrize("second", ['[{"a": 2}]', "3", '["x"]', "[]"])
+def test_rows_under_a_key_that_occurs_twice_are_refused(tmp_path: Path, second: str) -> None:
+    """Whether they are more rows or the same ones, nobody knows."""
+    (tmp_path / "set.json").write_text(f'{{"data": [{{"a": 1}}], "n": 1, "data": {second}}}')
+
+    with pytest.raises(DataRefused, match=r"set\.json .* under the key 'data', and that key twice"):
+        list(read_rows(tmp_path / "set.json", "set.json", tmp_path))
+
+
+def test_columns_in_one_long_object_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pandas writes by default: each column fits, all of them together do not."""
+    monkeypatch.setattr(json_rows, "ROW_CHARACTERS", 1 << 20)
+    column = {str(number): "x" * 1000 for number in range(500)}
+    table = dict.fromkeys(("prompt", "chosen", "rejected"), column)
+    (tmp_path / "set.json").write_text(json.dumps(table))
+
+    with pytest.raises(DataRefused, match=r"set\.json is one object .* orient='records'"):
+        list(read_rows(tmp_path / "set.json", "set.json", tmp_path))
 
 
 def test_json_lines_under_the_name_json_keep_their_numbers(tmp_path: Path) -> None:

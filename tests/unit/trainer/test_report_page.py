@@ -10,13 +10,14 @@ import pytest
 from preftrain_api.report import DataReport, Finding
 from preftrain_api.resolve import resolve
 from preftrain_api.spec import PreferenceTrainingJobSpec
+from preftrain_trainer.data.pairs import Text
 from preftrain_trainer.evaluation.samples import Answer
 from preftrain_trainer.places.opening import open_output
 from preftrain_trainer.publishing.claim import take_claim
 from preftrain_trainer.report.content import RunReport
 from preftrain_trainer.report.page import render
-from preftrain_trainer.report.visible import visible
 from preftrain_trainer.report.writing import leave_report, write_report
+from preftrain_trainer.visible import visible
 from support.report_cases import HOSTILE, SPEC, evidence, run_report
 from support.trainer_cases import run_spec, workspace
 
@@ -155,6 +156,26 @@ def test_hostile_text_stays_text(report: RunReport) -> None:
     assert "<script>document.title='owned'</script>" in page.text
     assert not re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f]", html)
     assert "⟨U+202E⟩" in page.text
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("x" * 100_000, 80_000),
+        (({"role": "user", "content": "x" * 100_000},), 80_000),
+        (({"role": "user", "content": "x" * 1000},) * 100, 80_000),
+        (({"role": "user", "content": "x"},) * 5000, 4800),
+    ],
+    ids=["text", "message", "messages", "turns"],
+)
+def test_long_answers_of_the_data_are_cut(text: Text, more: int) -> None:
+    """One row may be megabytes long; the page stays one that a browser opens, and says so."""
+    sample = replace(run_report().samples[0], chosen=text)
+    plain = len(render(run_report(samples=(replace(sample, chosen="x"),))))
+    page = render(run_report(samples=(sample,)))
+
+    assert len(page) - plain < 40_000
+    assert f"… {more} more characters, which samples.jsonl has" in page
 
 
 @pytest.mark.parametrize(

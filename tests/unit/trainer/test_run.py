@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -107,3 +108,22 @@ def test_a_signal_after_the_end_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 
     assert __main__.main([]) == 0
     signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_bug_in_the_report_does_not_change_how_a_run_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A guard's stop with another exit code would be retried."""
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise GuardStopped("the loss of step 3 is nan")
+
+    def bug(*_: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(run, "keep", stopped)
+    monkeypatch.setattr(run, "report_end", bug)
+
+    with pytest.raises(GuardStopped, match="step 3"):
+        run._optimise(MagicMock(), MagicMock(), MagicMock())
+    assert "no report could be made" in caplog.text

@@ -196,6 +196,19 @@ def test_unknown_columns_are_refused_with_the_way_out(
         assert part in str(refusal.value)
 
 
+def test_many_long_columns_do_not_push_out_the_way_out() -> None:
+    """A status holds 1024 characters of the message; what is not listed is counted."""
+    row = {f"{number:03}{'x' * 5000}": 1 for number in range(200)}
+
+    with pytest.raises(DataRefused) as refusal:
+        reading([row])
+
+    assert len(str(refusal.value)) < 1024
+    assert "000xxx" in str(refusal.value)
+    assert " and 194 more, which are of no known shape; name them" in str(refusal.value)
+    assert str(refusal.value).endswith("or correct dataset.format")
+
+
 def test_scores_of_prompts_that_never_repeat_make_no_pairs() -> None:
     """A set of one scored answer a prompt holds no preference."""
     rows = [{"prompt": f"q{n}", "response": "a", "score": n} for n in range(20)]

@@ -214,6 +214,18 @@ RANKED = {"prompt": "q", "answers": ["a", "b"], "scores": [2, 1]}
             MalformedRow,
             "prompt: the content of a message has a part of type 'image_url'; only text",
         ),
+        (
+            CONVERSATION,
+            {"prompt": [{"role": "user", "content": [{"type": "text"}]}]},
+            MalformedRow,
+            "prompt: the content of a message has a part of type 'text' that holds no text",
+        ),
+        (
+            CONVERSATION,
+            {"prompt": [{"role": "user", "from": "someone", "value": "q"}]},
+            MalformedRow,
+            "prompt: a message has the role 'someone'",
+        ),
     ],
 )
 def test_rows_that_do_not_fit_their_shape_say_why(

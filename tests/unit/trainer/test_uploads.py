@@ -1,17 +1,19 @@
 """Checkpoints on their way to the store while training goes on."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from preftrain_trainer.checkpoint import keeping as keeping_module
 from preftrain_trainer.checkpoint.attempt import Attempt
 from preftrain_trainer.checkpoint.keeping import keep
 from preftrain_trainer.checkpoint.remote import CheckpointPlace
-from preftrain_trainer.checkpoint.state import ResumeState
-from preftrain_trainer.checkpoint.uploads import Uploads
+from preftrain_trainer.checkpoint.state import BEST_ADAPTER, ResumeState, Selection
+from preftrain_trainer.checkpoint.uploads import Uploads, Written
 from preftrain_trainer.errors import Preempted
 from preftrain_trainer.places.folder_store import FolderStore
 from preftrain_trainer.places.ref import PlaceRef
@@ -33,12 +35,14 @@ class Gated(FolderStore):
         self.gate = threading.Event()
         self.reached = threading.Event()
         self.gate.set()
+        self.holds = ""
         self.broken = False
         self._ref = place
 
     def put_file(self, key: str, path: Path, sha256: str, condition: Condition = ANYTHING) -> bool:
-        self.reached.set()
-        assert self.gate.wait(SECONDS)
+        if self.holds in ("", key):
+            self.reached.set()
+            assert self.gate.wait(SECONDS)
         if self.broken:
             raise self._ref.unreachable("it does not answer")
         return super().put_file(key, path, sha256, condition)
@@ -146,6 +150,71 @@ def test_a_pod_that_is_overtaken_while_it_tidies_up_learns_of_it(tmp_path: Path)
     assert scene.saved == [1, 2]
     with pytest.raises(Preempted, match="later pod"):
         scene.uploads.check()
+
+
+def test_a_request_while_the_last_upload_hangs_is_answered_in_its_time(tmp_path: Path) -> None:
+    """Patience with a silent store must not last beyond the moment at which the pod is killed."""
+    scene = Scene(tmp_path)
+    attempt = Attempt(KEY, 1, "pod-1", 0.0, False, {}, {})
+    stop = StopRequest()
+    stop.grace_seconds = 0
+    scene.store.gate.clear()
+
+    def end() -> None:
+        assert scene.store.reached.wait(SECONDS)
+        stop.request()
+
+    signal = threading.Thread(target=end)
+    started = time.monotonic()
+    with keep(
+        scene.uploads._place, attempt, None, tmp_path, ProgressBoard("pod-1"), stop
+    ) as keeping:
+        keeping.uploads.submit(write(tmp_path / "step-1", 1))
+        signal.start()
+    signal.join()
+
+    assert time.monotonic() - started < keeping_module._LAST_UPLOAD_SECONDS / 2
+    scene.store.gate.set()
+    assert keeping.uploads.finish(SECONDS)
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_request_while_the_best_adapter_is_on_its_way_loses_nothing(
+    tmp_path: Path, in_time: bool
+) -> None:
+    """It arrives whole with its checkpoint, or the one before is gone on from, best and all."""
+    scene = Scene(tmp_path)
+    attempt = Attempt(KEY, 1, "pod-1", 0.0, False, {}, {})
+    stop = StopRequest()
+    stop.grace_seconds = 4 * SECONDS if in_time else 0
+    best = Selection(evaluated_step=1, best_step=1, best_value=0.5)
+
+    def with_best(step: int) -> Written:
+        written = write(tmp_path / f"step-{step}", step, selection=best)
+        (written.folder / BEST_ADAPTER).write_bytes(b"the adapter of step 1")
+        return written
+
+    with keep(
+        scene.uploads._place, attempt, None, tmp_path, ProgressBoard("pod-1"), stop
+    ) as keeping:
+        keeping.uploads.submit(with_best(2))
+        assert keeping.uploads.finish(SECONDS)
+        scene.store.reached.clear()
+        scene.store.holds = f"checkpoints/step-3/{BEST_ADAPTER}"
+        scene.store.gate.clear()
+        keeping.uploads.submit(with_best(3))
+        assert scene.store.reached.wait(SECONDS)
+        stop.request()
+        if in_time:
+            scene.store.gate.set()
+
+    found = scene.uploads._place.newest(tmp_path / "found", lambda *_: None, lambda: None)
+    scene.store.gate.set()
+
+    assert found is not None
+    assert (found.state.step, found.state.selection) == (3 if in_time else 2, best)
+    assert (found.folder / BEST_ADAPTER).read_bytes() == b"the adapter of step 1"
+    assert keeping.uploads.finish(SECONDS)
 
 
 def test_what_goes_wrong_with_the_last_checkpoint_is_not_kept_back(tmp_path: Path) -> None:

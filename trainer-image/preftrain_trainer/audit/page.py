@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from preftrain_api.report import AuditReport, CheckResult, Lengths
+from preftrain_trainer.visible import visible
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -72,6 +73,11 @@ def _limit(value: float) -> str:
     return f"{value:g}"
 
 
+def _shown(value: object) -> object:
+    """Names of columns, files and models may hold what cannot be seen, like all text of others."""
+    return visible(value) if type(value) is str else value
+
+
 @cache
 def _template() -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -82,6 +88,7 @@ def _template() -> "Template":
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     made.filters |= {"title_of": title, "bar": bar, "number": _number, "limit": _limit}
     return made.get_template(_TEMPLATE)

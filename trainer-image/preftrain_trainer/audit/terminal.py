@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from preftrain_api.report import AuditReport, Lengths
+from preftrain_trainer.visible import visible
 
 _WIDTH: Final = 100
 _MARKS: Final = {"Error": "ERROR", "Warning": "WARN", "Info": "note"}
@@ -12,7 +13,7 @@ _MARKS: Final = {"Error": "ERROR", "Warning": "WARN", "Info": "note"}
 
 def render(report: AuditReport) -> str:
     """The report as text."""
-    return "\n".join(_lines(report)) + "\n"
+    return visible("\n".join(_lines(report))) + "\n"
 
 
 def _lines(report: AuditReport) -> Iterator[str]:

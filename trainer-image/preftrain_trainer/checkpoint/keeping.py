@@ -1,5 +1,6 @@
 """How the state of one attempt is kept: where it comes from, and where it goes."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ NOT_SAVED: Final = "CheckpointNotSaved"
 """Name of the finding that a checkpoint was lost."""
 _LAST_UPLOAD_SECONDS: Final = 60
 """Patience with an upload when the run ends for another reason than a request."""
+_LOOK_SECONDS: Final = 0.5
+"""How often it is asked meanwhile whether a request has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,19 @@ def keep(
         yield Keeping(attempt, uploads, folder, resumed)
     finally:
         with stop.deferred():
-            uploads.finish(stop.seconds_left() if stop.requested else _LAST_UPLOAD_SECONDS)
+            _finish(uploads, stop)
     uploads.check()
+
+
+def _finish(uploads: Uploads, stop: StopRequest) -> None:
+    """Wait for the last upload; a request that comes meanwhile says how much time is left."""
+    end = time.monotonic() + _LAST_UPLOAD_SECONDS
+
+    def left() -> float:
+        return stop.seconds_left() if stop.requested else end - time.monotonic()
+
+    while not uploads.finish(min(_LOOK_SECONDS, left())) and left() > 0:
+        pass
 
 
 def not_saved(step: int, why: str) -> Finding:

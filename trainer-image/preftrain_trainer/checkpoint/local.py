@@ -1,6 +1,7 @@
 """A checkpoint as a folder: sealed when it is whole, verified before it is used. No torch."""
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +10,28 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from preftrain_api.manifest import ManifestFile
-from preftrain_trainer.checkpoint.state import ADAPTER, RESUME, ResumeState
+from preftrain_trainer.checkpoint.state import ADAPTER, API_GROUP, RESUME, ResumeState
 from preftrain_trainer.places.store import file_sha256
 
 
 class TornCheckpoint(Exception):
     """A checkpoint that is not what it says; `str()` tells what is wrong with it."""
+
+
+class UnknownForm(Exception):
+    """A whole description in a form that this release does not read.
+
+    Attributes:
+        form: its `apiVersion`.
+        writer: the release that wrote it; None where it does not say.
+        problem: what is unknown in it.
+    """
+
+    def __init__(self, form: str, writer: str | None, problem: str) -> None:
+        super().__init__(problem)
+        self.form = form
+        self.writer = writer
+        self.problem = problem
 
 
 class Describe(Protocol):
@@ -44,18 +61,40 @@ def seal(folder: Path, describe: Describe) -> ResumeState:
     return state
 
 
-def read_state(data: bytes) -> ResumeState:
-    """The content of a `resume.json`.
+def read_state(data: bytes, release: str | None) -> ResumeState:
+    """The content of a `resume.json`, read by the release `release`.
 
     Raises:
-        TornCheckpoint: it is cut off, or of another release.
+        TornCheckpoint: it is cut off or damaged.
+        UnknownForm: it is whole, and another release wrote it in a form of its own.
     """
     try:
         return ResumeState.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "content"
-        raise TornCheckpoint(f"{RESUME}: {where}: {first['msg']}") from error
+        problem = f"{RESUME}: {where}: {first['msg']}"
+        form, writer = _written_by(data)
+        if form is not None:
+            is_new = form != ResumeState.model_fields["api_version"].default
+            has_more = any(one["type"] == "extra_forbidden" for one in error.errors())
+            if is_new or has_more or writer not in (None, release):
+                raise UnknownForm(form, writer, problem) from error
+        raise TornCheckpoint(problem) from error
+
+
+def _written_by(data: bytes) -> tuple[str | None, str | None]:
+    """Form and release that a description names; without a form it is none of ours."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None, None
+    if not isinstance(value, dict):
+        return None, None
+    form, libraries = value.get("apiVersion"), value.get("versions")
+    writer = libraries.get("preftrain") if isinstance(libraries, dict) else None
+    is_ours = isinstance(form, str) and form.startswith(API_GROUP)
+    return form if is_ours else None, writer if isinstance(writer, str) else None
 
 
 def verify(folder: Path, state: ResumeState) -> None:

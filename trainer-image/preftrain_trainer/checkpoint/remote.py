@@ -7,7 +7,8 @@ In a store without conditional writes every pod has a folder and a pointer of it
 resumes takes the furthest whole checkpoint of all.
 
 Nothing read is trusted: digests are verified, and a torn checkpoint falls back to the one
-before.
+before. One that another release wrote in a form of its own is not torn: it ends the run, because
+going on from an older one would throw away what it holds.
 """
 
 import hashlib
@@ -22,14 +23,16 @@ from pydantic import Field, ValidationError
 
 from preftrain_api.report import Digest
 from preftrain_api.wire import WireModel
+from preftrain_trainer import versions
 from preftrain_trainer.checkpoint.local import (
     TornCheckpoint,
+    UnknownForm,
     read_state,
     require_plain,
     verify,
 )
 from preftrain_trainer.checkpoint.state import RESUME, ResumeState
-from preftrain_trainer.errors import ObjectStoreUnavailable
+from preftrain_trainer.errors import BadSpec, ObjectStoreUnavailable
 from preftrain_trainer.places.store import (
     ABSENT,
     ANYTHING,
@@ -45,6 +48,8 @@ ROOT: Final = "checkpoints/"
 POINTER: Final = "latest.json"
 _STEP: Final = "step-"
 _ATTEMPTS: Final = 3
+_REMOVED_AT_ONCE: Final = 256
+"""Files after which removing waits for the next save, so that it never holds up a checkpoint."""
 
 
 class Pointer(WireModel):
@@ -95,14 +100,18 @@ class CheckpointPlace:
             between: called between downloads; may raise to end early.
 
         Raises:
+            BadSpec: another release wrote it in a form that this one does not read.
             TrainerError: what `require` raises, or the store fails.
         """
+        release = versions.versions().get("preftrain")
         for folder, expected in self._candidates():
             url = self.store.url(folder.rstrip("/"))
             try:
-                state = self._state(folder, expected)
+                state = self._state(folder, expected, release)
                 require(state, url)
                 self._download(folder, state, into, between)
+            except UnknownForm as other:
+                raise _unreadable(url, other, release) from other
             except TornCheckpoint as problem:
                 _log.warning("%s is damaged (%s); trying the one before", url, problem)
                 continue
@@ -122,27 +131,44 @@ class CheckpointPlace:
         self._point(Pointer(step=state.step, folder=prefix, digest=_digest(folder / RESUME)))
 
     def remove_old(self, newest: int) -> None:
-        """Keep the last few up to the step `newest`, and remove what is older.
+        """Keep the last few whole checkpoints up to the step `newest`, which is this pod's own
+        and whole, and remove what is older.
+
+        Folders of earlier pods count and go too, where every pod has its own. Whoever takes the
+        claim after the look at it here lists the checkpoints later still, and finds this pod's.
 
         Raises:
             Preempted: a later pod has taken over.
             ObjectStoreUnavailable: the store fails.
         """
         folders: dict[str, list[str]] = {}
-        for found in self.store.list(self._own() + _STEP):
-            folder = found.key.rpartition("/")[0] + "/"
-            folders.setdefault(folder, []).append(found.key)
-        reached = [name for name in folders if 0 < _step_of(name) <= newest]
-        whole = sorted(
-            (name for name in reached if name + RESUME in folders[name]), key=_step_of, reverse=True
+        pointers: set[str] = set()
+        for found in self.store.list(ROOT):
+            folder, _, name = found.key.rpartition("/")
+            if _is_checkpoint(folder):
+                folders.setdefault(folder + "/", []).append(found.key)
+            elif name == POINTER and _is_pods(folder):
+                pointers.add(found.key)
+        own = self._own()
+        reached = sorted(
+            (name for name in folders if _step_of(name) <= newest),
+            key=lambda name: (_step_of(name), name.startswith(own + _STEP)),
+            reverse=True,
         )
-        kept = set(whole[: self.keep])
-        for name in reached:
-            if name in kept:
+        kept = [name for name in reached if name + RESUME in folders[name]][: self.keep]
+        removed = 0
+        for name in reversed(reached):
+            if name in kept or removed >= _REMOVED_AT_ONCE:
                 continue
             self.require_claim()
             # A folder without resume.json is no checkpoint, so half of one is never left.
-            for key in sorted(folders[name], key=lambda key: not key.endswith(RESUME)):
+            for key in sorted(folders.pop(name), key=lambda key: not key.endswith(RESUME)):
+                self.store.delete(key)
+                removed += 1
+        for key in pointers - {own + POINTER}:
+            start = key.removesuffix(POINTER)
+            if not any(name.startswith(start) for name in folders):
+                self.require_claim()
                 self.store.delete(key)
 
     def _own(self) -> str:
@@ -175,14 +201,14 @@ class CheckpointPlace:
         is_ours = pointer.folder.startswith(ROOT) and _step_of(pointer.folder) == pointer.step
         return pointer if is_ours and ".." not in pointer.folder.split("/") else None
 
-    def _state(self, folder: str, expected: str | None) -> ResumeState:
+    def _state(self, folder: str, expected: str | None, release: str | None) -> ResumeState:
         found = self.store.get(folder + RESUME)
         if found is None:
             raise TornCheckpoint(f"{RESUME} is missing")
         digest = f"sha256:{hashlib.sha256(found[0]).hexdigest()}"
         if expected not in (None, digest):
             raise TornCheckpoint(f"{RESUME} is not the one that {POINTER} names")
-        return read_state(found[0])
+        return read_state(found[0], release)
 
     def _download(
         self, folder: str, state: ResumeState, into: Path, between: Callable[[], None]
@@ -232,8 +258,28 @@ class CheckpointPlace:
         )
 
 
+def _unreadable(url: str, other: UnknownForm, release: str | None) -> BadSpec:
+    writer = f"preftrain {other.writer}" if other.writer else "another release of preftrain"
+    return BadSpec(
+        f"{url} was written by {writer} as {other.form}, which this trainer, preftrain "
+        f"{release or 'of an unknown release'}, does not read ({other.problem}); go on with the "
+        "trainer image of the release that wrote it, or raise runRevision to begin anew"
+    )
+
+
 def _digest(path: Path) -> str:
     return f"sha256:{file_sha256(path)}"
+
+
+def _is_checkpoint(folder: str) -> bool:
+    """Whether this is `checkpoints/step-N` or `checkpoints/<pod UID>/step-N`, and nothing else."""
+    above = folder.rpartition("/")[0]
+    return _step_of(folder) > 0 and (above + "/" == ROOT or _is_pods(above))
+
+
+def _is_pods(folder: str) -> bool:
+    """Whether this may be the folder of a pod in a store without conditional writes."""
+    return folder.count("/") == 1 and _step_of(folder) == -1
 
 
 def _step_of(folder: str) -> int:

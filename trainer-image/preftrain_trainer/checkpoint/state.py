@@ -23,6 +23,9 @@ STEPS: Final = "metrics.jsonl"
 EVALUATIONS: Final = "evaluations.jsonl"
 """The log of all evaluations up to this step, once there is one."""
 
+API_GROUP: Final = "checkpoint.preftrain.dev/"
+"""How `apiVersion` begins in every release."""
+
 MAX_ATTEMPTS: Final = 256
 
 Precision = Literal["BF16", "FP16", "FP32"]

@@ -48,6 +48,8 @@ def _json(advice: "Advice") -> str:
 def _text(report: "AuditReport", advice: "Advice") -> str:
     import yaml
 
+    from preftrain_trainer.visible import visible
+
     lines = [
         f"{report.train_rows + report.eval_rows} usable examples, read as {report.shape}",
         "",
@@ -60,4 +62,4 @@ def _text(report: "AuditReport", advice: "Advice") -> str:
     if beyond:
         lines += ["", f"`preftrain audit` warns of {', '.join(beyond)}: look at that first."]
     snippet = yaml.safe_dump({"spec": advice.spec}, sort_keys=False)
-    return "\n".join([*lines, "", snippet])
+    return visible("\n".join([*lines, "", snippet]))

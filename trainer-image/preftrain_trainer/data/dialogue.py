@@ -1,6 +1,7 @@
 """Conversations: lists of messages, also in ShareGPT's words, and HH's `Human:` / `Assistant:`."""
 
 import re
+import reprlib
 from typing import Any, Final
 
 from preftrain_trainer.data.pairs import Message
@@ -65,11 +66,11 @@ def parse_message(item: Any) -> Message:
     """
     if not is_message(item):
         raise ValueError("a message is not an object with role and content")
-    role, content = (
-        (item["role"], item["content"]) if "role" in item else (item["from"], item["value"])
-    )
+    own = {"role", "content"} <= item.keys()
+    role, content = (item["role"], item["content"]) if own else (item["from"], item["value"])
     if not isinstance(role, str) or role not in _ROLES:
-        raise ValueError(f"a message has the role {role!r}, not one of {', '.join(_OWN_ROLES)}")
+        roles = ", ".join(_OWN_ROLES)
+        raise ValueError(f"a message has the role {reprlib.repr(role)}, not one of {roles}")
     return Message(role=_ROLES[role], content=_content(content))
 
 
@@ -92,10 +93,14 @@ def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "text" and isinstance(part["text"], str):
-        return part["text"]
+    if kind == "text":
+        text = part.get("text")
+        if isinstance(text, str):
+            return text
+        raise ValueError("the content of a message has a part of type 'text' that holds no text")
+    shown = reprlib.repr(kind)
     raise ValueError(
-        f"the content of a message has a part of type {kind!r}; only text can be trained on, "
+        f"the content of a message has a part of type {shown}; only text can be trained on, "
         "not images or sound"
     )
 

@@ -48,9 +48,7 @@ def json_document(stream: IO[bytes], name: str) -> Iterator[Row]:
     if is_lines:
         yield from json_lines(stream, name)
     elif table is None:
-        row = _row(JsonStream(stream, ROW_CHARACTERS).value(), f"{name} row 1")
-        _require_row(row.values, name)
-        yield row
+        yield _only_row(JsonStream(stream, ROW_CHARACTERS), name)
     else:
         yield from _inside(JsonStream(stream, ROW_CHARACTERS), table, name)
 
@@ -68,7 +66,7 @@ def _row(found: Decoded, where: str) -> Row:
     if not isinstance(found.value, dict):
         return Row(where, {}, "not a JSON object")
     if found.doubled is not None:
-        return Row(where, {}, f"has the key {found.doubled!r} twice")
+        return Row(where, {}, f"has the key {found.doubled!r} twice", "keep one of the two")
     try:
         "".join(found.value).encode()
     except UnicodeEncodeError:
@@ -96,9 +94,11 @@ def _outline(text: JsonStream, name: str) -> tuple[str | None, bool]:
     """The key of the one list of objects in the first object, unless that is a row itself, and
     whether further objects follow it.
     """
-    keys, tables = set(), []
+    keys, tables, doubled = set(), [], set()
     try:
         for key in text.members():
+            if key in keys:
+                doubled.add(key)
             keys.add(key)
             if text.peek() != "[":
                 text.value()
@@ -107,8 +107,25 @@ def _outline(text: JsonStream, name: str) -> tuple[str | None, bool]:
         follows = bool(text.peek())
     except BrokenJson as error:
         raise _refused(name, 0, error) from error
+    if "chosen" not in keys and (twice := doubled.intersection(tables)):
+        raise DataRefused(
+            f"{name} is one object that has its rows under the key {min(twice)!r}, and that key "
+            "twice; keep one of the two, or write all rows in one list"
+        )
     is_row = len(tables) != 1 or "chosen" in keys
     return (None if is_row else tables[0]), follows
+
+
+def _only_row(text: JsonStream, name: str) -> Row:
+    try:
+        row = _row(text.value(), f"{name} row 1")
+    except BrokenJson as error:  # its members were short enough, one by one
+        raise DataRefused(
+            f"{name} is one object and no list of rows ({error}); write a list of rows "
+            "(pandas: orient='records')"
+        ) from error
+    _require_row(row.values, name)
+    return row
 
 
 def _require_row(values: dict[str, Any], name: str) -> None:

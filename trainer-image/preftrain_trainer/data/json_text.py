@@ -16,6 +16,9 @@ _LONGEST_TOKEN: Final = 16
 """Characters, at least as many as a token or its rest has that is cut off at the end of a text and
 is no string: `-Infinity`, an escaped pair of surrogates, the exponent of a number."""
 
+_BYTES_A_CHARACTER: Final = 4
+"""At most, in UTF-8."""
+
 _CUT: Final = "cut off in the middle"
 
 
@@ -84,12 +87,13 @@ class JsonStream:
 
     Args:
         stream: its bytes, in UTF-8.
-        longest: characters of the longest value that is decoded as one.
+        longest: bytes of the longest value that is decoded as one.
     """
 
     def __init__(self, stream: IO[bytes], longest: int) -> None:
         self._stream = stream
         self._longest = longest
+        self._too_long = f"a value of more than {longest >> 20} MiB"
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
         self._decoder = JsonDecoder()
         self._text = ""
@@ -132,6 +136,7 @@ class JsonStream:
             # A number may go on.
             is_whole = isinstance(found.value, str | list | dict)
             if is_whole or end <= len(self._text) - _LONGEST_TOKEN or not self._more():
+                self._require_short(end)
                 self._at = end
                 return found
 
@@ -185,6 +190,13 @@ class JsonStream:
             raise BrokenJson(f"{expected!r} expected, not {found!r}" if found else _CUT)
         self._at += 1
 
+    def _require_short(self, end: int) -> None:
+        # Far more than one value may have been read already, so its own length counts.
+        if (end - self._at) * _BYTES_A_CHARACTER > self._longest:
+            value = self._text[self._at : end]
+            if len(value.encode(errors="surrogatepass")) > self._longest:
+                raise BrokenJson(self._too_long)
+
     def _more(self) -> bool:
         """Read on, unless the end was reached before; twice as much each time, so that long values
         are not tried too often.
@@ -193,7 +205,7 @@ class JsonStream:
             return False
         rest = self._text[self._at :]
         if len(rest) > self._longest:
-            raise BrokenJson(f"a value of more than {self._longest >> 20} MiB")
+            raise BrokenJson(self._too_long)
         data = self._stream.read(max(_CHUNK_BYTES, len(rest)))
         self._ended = not data
         try:

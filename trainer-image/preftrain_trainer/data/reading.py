@@ -140,10 +140,12 @@ class Reader:
     def _reading(self, first: Sequence[Row], name: str) -> Reading:
         readable = [row.values for row in first if row.problem is None]
         if not readable:
+            remedy = first[0].remedy or (
+                f"check that the form of {name} is what its name says{_form(name)}"
+            )
             raise DataRefused(
                 f"{first[0].where}: {first[0].problem}; none of the rows looked at "
-                f"({len(first)}) can be read; check that the form of {name} is what its name says"
-                f"{_form(name)}"
+                f"({len(first)}) can be read; {remedy}"
             )
         reading = reading_of(Table.of(readable, self.dataset.columns), self.dataset, name)
         self.readings.append(reading)
@@ -187,5 +189,5 @@ class Reader:
 
 
 def _form(name: str) -> str:
-    is_lines = Path(name.removesuffix(".gz")).suffix in (".jsonl", ".ndjson")
+    is_lines = Path(name.lower().removesuffix(".gz")).suffix in (".jsonl", ".ndjson")
     return _ONE_A_LINE if is_lines else ""

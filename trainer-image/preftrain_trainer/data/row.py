@@ -18,3 +18,5 @@ class Row:
     values: dict[str, Any]
     problem: str | None = None
     """Set when the row could not be read; `values` is empty then."""
+    remedy: str | None = None
+    """What to do about the problem, where the form of the file is not to blame for it."""

@@ -17,6 +17,7 @@ from preftrain_trainer.data.table_rows import csv_rows, parquet_rows
 from preftrain_trainer.disk import FULL
 from preftrain_trainer.errors import DataRefused
 
+_GZIP: Final = b"\x1f\x8b"
 _POINTER: Final = b"version https://git-lfs"
 
 
@@ -37,7 +38,10 @@ def read_rows(path: Path, name: str, scratch: Path) -> Iterator[Row]:
                 count += 1
                 yield row
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataRefused(f"{name} is not whole gzip data ({error}); upload it again") from error
+        way_out = "upload it again"
+        if not _is_gzip(path):
+            way_out = f"take .gz out of its name if it is not packed, or {way_out}"
+        raise DataRefused(f"{name} is not whole gzip data ({error}); {way_out}") from error
     except OSError as error:
         if error.errno in FULL:
             raise  # whoever knows the folders says which disk is full
@@ -53,6 +57,11 @@ def _require_content(path: Path, name: str) -> None:
                 f"{name} is a pointer of Git LFS and not the file that it stands for; fetch that "
                 "with `git lfs pull`"
             )
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_GZIP)) == _GZIP
 
 
 def _opened(path: Path, name: str) -> IO[bytes]:

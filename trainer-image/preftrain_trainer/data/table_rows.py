@@ -32,13 +32,23 @@ def csv_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
         for number, row in enumerate(reader, start=1):
             where = f"{name} row {number}"
             if None in row:
-                yield Row(where, {}, "more fields than the header has columns")
+                yield Row(
+                    where,
+                    {},
+                    "more fields than the header has columns",
+                    "put fields that hold commas in double quotes, and check the header",
+                )
             else:
                 yield Row(where, dict(row))
-    except (csv.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        # Read ahead in pieces, so the line itself is not known.
         raise DataRefused(
-            f"{name} line {reader.line_num + 1} is not CSV in UTF-8 ({error}); check how it was "
-            "written"
+            f"{name} is not CSV in UTF-8: line {reader.line_num + 1} or one soon after it is not "
+            f"UTF-8 ({error.reason}); save it as UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise DataRefused(
+            f"{name} line {reader.line_num + 1} is not CSV ({error}); check how it was written"
         ) from error
     finally:
         text.detach()  # the stream is the caller's to close

@@ -8,6 +8,7 @@ plays no part.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from preftrain_trainer.data.lazy import Lazy
 from preftrain_trainer.methods.objective import Objective
 from preftrain_trainer.methods.scores import UNKNOWN, LabelledScore, PairScore, Score
 from preftrain_trainer.methods.table import Form
@@ -37,17 +38,18 @@ def answer_batches(
     """Micro-batches of single answers, good and bad in turn, mismatched as in training: every
     prompt with the previous answer of its micro-batch.
     """
-    passages = [each for pair in pairs for each in pair]
+    # All of them need not fit into memory: each is read when it is scored.
+    passages = Lazy(2 * len(pairs), lambda at: pairs[at // 2][at % 2])
+
+    def mismatched_at(at: int) -> tuple[Passage, Passage]:
+        start = at - at % size
+        previous = at - 1 if at > start else min(start + size, len(passages)) - 1
+        return passages[at], passages[previous]
+
     flat = [score for pair in scores for score in (pair.chosen, pair.rejected)]
     mismatched: Sequence[Score] = [UNKNOWN] * len(flat)
     if mismatch is not None:
-        mismatched = mismatch(
-            [
-                both
-                for batch in _cut(passages, size)
-                for both in zip(batch, [batch[-1], *batch[:-1]], strict=True)
-            ]
-        )
+        mismatched = mismatch(Lazy(len(passages), mismatched_at))
     labelled = [
         LabelledScore(score, at % 2 == 0, other)
         for at, (score, other) in enumerate(zip(flat, mismatched, strict=True))

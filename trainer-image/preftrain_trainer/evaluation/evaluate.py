@@ -159,4 +159,9 @@ def summarize(scores: Sequence[PairScore], objective: Objective[Any], loss: floa
 
 def _mismatch(scorer: Scorer, max_length: int, both: Pairs) -> list[Score]:
     """Scores of the first passages' prompts with the second ones' answers."""
-    return scorer.scores([passage(own.prompt, other.answer, max_length) for own, other in both])
+
+    def mismatched(at: int) -> Passage:
+        own, other = both[at]
+        return passage(own.prompt, other.answer, max_length)
+
+    return scorer.scores(Lazy(len(both), mismatched))

@@ -50,7 +50,8 @@ def token_accuracy(
         return state, None
     return state, Alarm(
         f"the accuracy on chosen tokens has gone from {trend.base:.3f} to {trend.now:.3f}, which "
-        f"is {lost:.0%} lost: the model forgets how to write them; {_WAY_OUT}",
+        f"is {lost:.0%} lost (threshold {rule.threshold:.0%}): the model forgets how "
+        f"to write them; {_WAY_OUT}",
         grave=low >= STEPS_TO_STOP,
     )
 
@@ -74,10 +75,16 @@ def entropy(
     rise = trend.now - trend.base
     if trend.now > rule.threshold * trend.base and rise > WARN_NATS:
         grave = trend.now > rule.stop * trend.base and rise > STOP_NATS
-        return state, Alarm(f"{course}: what it writes becomes noise; {_WAY_OUT}", grave)
+        return state, Alarm(
+            f"{course} (threshold {rule.threshold:g} times): what it writes becomes "
+            f"noise; {_WAY_OUT}",
+            grave,
+        )
     if trend.now < MODE_COLLAPSE * trend.base:
         return state, Alarm(
-            f"{course}: it begins to write the same whatever is asked; {_WAY_OUT}", grave=False
+            f"{course} (threshold {MODE_COLLAPSE:g} times): it begins to write the same "
+            f"whatever is asked; {_WAY_OUT}",
+            grave=False,
         )
     return state, None
 
@@ -128,8 +135,9 @@ def displacement(
     grave = (lost > rule.stop or multiple > 2 + rule.stop) and _is_collapsing(state)
     return state, Alarm(
         f"the chosen answers have lost {lost:.2f} nats a token (log-probability {now:.0f}, the "
-        f"reference's is {reference:.0f}): the model moves away from what it should learn; "
-        f"{_WAY_OUT}",
+        f"reference's is {reference:.0f}; threshold {rule.threshold:g} nats, or "
+        f"{1 + rule.threshold:g} times the reference's): the model moves away from what it "
+        f"should learn; {_WAY_OUT}",
         grave,
     )
 

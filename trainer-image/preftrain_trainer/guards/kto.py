@@ -46,14 +46,16 @@ def label_imbalance(
     share = state.one_sided / state.steps
     if state.steps >= LEAST_STEPS and share > rule.threshold:
         return state, Alarm(
-            f"{share:.0%} of the steps held answers of one label only; raise "
+            f"{share:.0%} of the steps held answers of one label only (threshold "
+            f"{rule.threshold:.0%}); raise "
             "training.microBatchSize, or balance the labels"
         )
     kl, tokens = state.kl.now, rule.run.chosen_tokens
     if kl is not None and tokens > 0 and kl / tokens > KL_A_TOKEN:
         return state, Alarm(
-            f"the KL to the reference is {kl / tokens:.2f} nats a token: most answers give no "
-            "gradient any more; lower training.learningRate, or raise method.kto.beta",
+            f"the KL to the reference is {kl / tokens:.2f} nats a token (threshold "
+            f"{KL_A_TOKEN:g}): most answers give no gradient any more; lower "
+            "training.learningRate, or raise method.kto.beta",
             grave=False,
         )
     margin = figure(state.margin.now)

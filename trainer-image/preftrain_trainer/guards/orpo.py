@@ -40,8 +40,8 @@ def likelihood_loss(
         if rise > rule.threshold:
             return state, Alarm(
                 f"the likelihood loss is {now:.3f} after a lowest of {lowest:.3f}, a rise by "
-                f"{rise:.0%}: the model forgets how to write good answers; lower "
-                "training.learningRate or method.orpo.beta",
+                f"{rise:.0%} (threshold {rule.threshold:.0%}): the model forgets how to write "
+                "good answers; lower training.learningRate or method.orpo.beta",
                 grave=rise > rule.stop,
             )
     odds, base = state.odds.now, state.odds.base

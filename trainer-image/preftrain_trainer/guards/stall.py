@@ -25,7 +25,8 @@ def stalled(
         severity="Warning",
         message=(
             f"no step for {pause.total_seconds() / 60:.0f} minutes, where a step takes "
-            f"{median_seconds:.3g} s; look at the pod's log and at its node's GPU, and delete the "
-            "pod to go on with another attempt"
+            f"{median_seconds:.3g} s (threshold {limits.threshold:g} times that, and at least "
+            f"{LEAST.total_seconds() / 60:.0f} minutes); look at the pod's log and at its node's "
+            "GPU, and delete the pod to go on with another attempt"
         ),
     )

@@ -14,15 +14,20 @@ from markupsafe import Markup
 
 from preftrain_trainer.data.pairs import Text
 from preftrain_trainer.evaluation.margins import PairMargin
+from preftrain_trainer.evaluation.samples import SAMPLES
 from preftrain_trainer.report import chart
 from preftrain_trainer.report.content import RunReport
 from preftrain_trainer.report.figures import FIGURES, Figure
 from preftrain_trainer.report.series import Points, points
 from preftrain_trainer.report.settings import settings
-from preftrain_trainer.report.visible import visible
+from preftrain_trainer.visible import visible
 
 _WORST = 5
 """Pairs with the lowest margins that are listed by row."""
+_SAMPLE_CHARACTERS = 20_000
+_SAMPLE_TURNS = 200
+_SPEAKER_CHARACTERS = 60
+"""Of a prompt or an answer of the data, as the page shows it."""
 _OPERATORS = {"GreaterThan": ">", "AtLeast": "≥", "LessThan": "<", "AtMost": "≤"}
 _ENDINGS = {
     "EndMark": "ended by itself",
@@ -161,10 +166,21 @@ def _shown(value: object) -> object:
 
 
 def _turns(text: Text) -> list[tuple[str, str]]:
-    """Speakers and what they say; plain text has no speaker."""
-    if isinstance(text, str):
-        return [("", text)]
-    return [(turn["role"], turn["content"]) for turn in text]
+    """Speakers and what they say; plain text has no speaker.
+
+    An answer of the data may be far longer than what is trained on, and the page is one file.
+    """
+    turns = [("", text)] if isinstance(text, str) else [(t["role"], t["content"]) for t in text]
+    left, shown = _SAMPLE_CHARACTERS, []
+    for at, (speaker, words) in enumerate(turns):
+        shown.append((speaker[:_SPEAKER_CHARACTERS], words[:left]))
+        if len(words) > left or len(shown) == _SAMPLE_TURNS:
+            more = len(words[left:]) + sum(len(later) for _, later in turns[at + 1 :])
+            if more:
+                shown.append(("", f"… {more} more characters, which {SAMPLES} has"))
+            break
+        left -= len(words)
+    return shown
 
 
 def _words(name: str) -> Markup:

@@ -18,6 +18,10 @@ from preftrain_trainer.model.loading import LoadedModel
 from preftrain_trainer.training.selection import after_evaluation
 
 
+class NothingLeftToTrain(Exception):
+    """The evaluation that an earlier attempt was stopped in ends the run, at the resumed step."""
+
+
 class PeriodicEvaluation(TrainerCallback):
     """Evaluates on the held-out pairs every so many steps.
 
@@ -44,8 +48,15 @@ class PeriodicEvaluation(TrainerCallback):
         self._evaluate = evaluate
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Make up for the evaluation that the last attempt was stopped in."""
+        """Make up for the evaluation that the last attempt was stopped in.
+
+        Raises:
+            NothingLeftToTrain: it ends the run; the library would look at that only after one
+                more micro-batch, which may be a whole step.
+        """
         self._look(state, control)
+        if self.selection.ended:
+            raise NothingLeftToTrain
 
     def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Evaluate when it is time; the end of the run has its own evaluation."""

@@ -209,6 +209,7 @@ class _Course:
 
     def _loop(self, resumed: Saved | None) -> int:
         """Train to the end; returns the number of steps done in all attempts."""
+        from preftrain_trainer.training.periodic import NothingLeftToTrain
         from preftrain_trainer.training.resuming import restore_finished
 
         if resumed is None:
@@ -217,7 +218,10 @@ class _Course:
             restore_finished(self.model, resumed)
             return resumed.state.step
         else:
-            self.trainer.train(resume_from_checkpoint=str(resumed.folder))
+            try:
+                self.trainer.train(resume_from_checkpoint=str(resumed.folder))
+            except NothingLeftToTrain:
+                return resumed.state.step
         return int(self.trainer.state.global_step)
 
 

@@ -95,7 +95,7 @@ def start(situation: Situation) -> Plan | None:
     return Plan(
         status=updated(situation, status, notes),
         create=manifest,
-        events=(EventNote("Started", "Started", message),),
+        events=(EventNote("Started", Reason.STARTED.value, message),),
     )
 
 

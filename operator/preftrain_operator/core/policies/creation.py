@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Final
 
 from preftrain_api.reasons import Reason
+from preftrain_operator.core.attempts import close_open
 from preftrain_operator.core.notices import reason_of_words
 from preftrain_operator.core.observed import Refusal
 from preftrain_operator.core.plan import JobManifest, Plan
 from preftrain_operator.core.policies.outcome import fail
 from preftrain_operator.core.policies.waiting import tell
 from preftrain_operator.core.situation import Situation
+from preftrain_operator.core.verdict import Ending
 
 RETRY_SECONDS: Final = 30.0
 """Quotas and policies are changed by people: asking more often helps nobody."""
@@ -28,7 +30,9 @@ def create_reserved(situation: Situation, manifest: JobManifest) -> Plan:
     reason = _reason(refusal)
     message = f"Job {refusal.job} could not be created: {refusal.message}"
     if refusal.kind == "Invalid":
-        return fail(situation, situation.status, reason, message)
+        ending = Ending(reason, message, is_final=True, is_counted=False)
+        status = close_open(situation, situation.status, ending, situation.now)
+        return fail(situation, status, reason, message)
     plan = tell(situation, situation.status, refusal.job, (reason, message))
     return replace(plan, requeue_after=RETRY_SECONDS)
 

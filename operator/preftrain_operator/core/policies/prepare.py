@@ -1,14 +1,17 @@
 """Follows the prepare Job to its verdict: Train, Adopted or Refused."""
 
+from dataclasses import replace
+
 from preftrain_api.reasons import ConditionType as Type
 from preftrain_api.reasons import Reason
 from preftrain_api.result import PrepareResult
 from preftrain_api.spec_hash import spec_hash
 from preftrain_api.status import JobRef, PreferenceTrainingJobStatus, ResolvedStatus
-from preftrain_operator.core.conditions import Note, has_reason, is_true, suspended, under_way
+from preftrain_operator.core.conditions import Note, has_reason, is_true, under_way
 from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.plan import LOOK_AGAIN, EventNote, Plan
 from preftrain_operator.core.policies.creation import create_reserved
+from preftrain_operator.core.policies.held import held
 from preftrain_operator.core.policies.outcome import fail, succeed
 from preftrain_operator.core.policies.waiting import tell, wants_events, why_waiting
 from preftrain_operator.core.render import render_job
@@ -125,8 +128,8 @@ def _ready(
     ready = {Type.DATA_READY: Note("True", Reason.PREPARED, message)}
     event = EventNote("Prepared", Reason.PREPARED.value, message)
     if situation.spec.suspend:
-        notes = {**suspended(), **ready}
-        return Plan(status=updated(situation, status, notes), events=(event,))
+        plan = held(situation, status, ready)
+        return replace(plan, events=(event, *plan.events))
     status, manifest = reserve_training(situation, status)
     notes = {**under_way(waiting_reason(situation)), **ready}
     return Plan(status=updated(situation, status, notes), create=manifest, events=(event,))

@@ -1,18 +1,16 @@
 """spec.suspend: the Job is deleted in the foreground, so its pod saves and ends first."""
 
-from preftrain_api.reasons import Reason
-from preftrain_api.status import PreferenceTrainingJobStatus
 from preftrain_operator.core.attempts import record_endings
 from preftrain_operator.core.conditions import suspending
-from preftrain_operator.core.plan import LOOK_AGAIN, Deletion, EventNote, Plan
+from preftrain_operator.core.plan import LOOK_AGAIN, Deletion, Plan
 from preftrain_operator.core.policies.finished import target_of
+from preftrain_operator.core.policies.held import held
 from preftrain_operator.core.policies.training import (
     exhausted,
     has_failed,
     has_succeeded,
     is_about_to_end,
     is_exhausted,
-    suspended_status,
 )
 from preftrain_operator.core.situation import Situation
 from preftrain_operator.core.update import updated, write_if_changed
@@ -24,7 +22,7 @@ def stop(situation: Situation) -> Plan | None:
         return None
     observed, ref = situation.observed, situation.observed.current
     if ref is None:
-        return _suspended(situation, situation.status)
+        return held(situation, situation.status)
     job = observed.job_of(ref)
     is_gone = job is None
     if is_gone and not observed.live:
@@ -41,20 +39,7 @@ def stop(situation: Situation) -> Plan | None:
         if is_exhausted(situation, status):
             return exhausted(situation, status)
     if is_gone:
-        return _suspended(situation, status)
+        return held(situation, status)
     status = updated(situation, status, suspending())
     deletes = () if job.deleting else (Deletion(target_of(job), foreground=True),)
     return Plan(status=write_if_changed(situation, status).status, deletes=deletes)
-
-
-def _suspended(situation: Situation, status: PreferenceTrainingJobStatus) -> Plan:
-    plan = write_if_changed(situation, suspended_status(situation, status))
-    if plan.status is None:
-        return plan
-    number = status.attempts[-1].number if status.attempts else 0
-    event = EventNote(
-        f"Suspended/{number}/{situation.observed.generation}",
-        Reason.SUSPENDED.value,
-        "the run holds no pod and no GPU; set spec.suspend to false to go on",
-    )
-    return Plan(status=plan.status, events=(event,))

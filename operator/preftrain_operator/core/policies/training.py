@@ -13,10 +13,11 @@ from preftrain_operator.core.attempts import (
     record_endings,
     record_running,
 )
-from preftrain_operator.core.conditions import Truth, find, has_reason, suspended, under_way
+from preftrain_operator.core.conditions import Truth, find, has_reason, under_way
 from preftrain_operator.core.observed import JobView, PodView
 from preftrain_operator.core.plan import LOOK_AGAIN, EventNote, Plan
 from preftrain_operator.core.policies.creation import create_reserved
+from preftrain_operator.core.policies.held import held
 from preftrain_operator.core.policies.outcome import fail, succeed
 from preftrain_operator.core.policies.prepare import with_uid
 from preftrain_operator.core.policies.waiting import tell, wants_events, why_waiting
@@ -104,13 +105,6 @@ def is_about_to_end(job: JobView, pods: tuple[PodView, ...]) -> bool:
     )
 
 
-def suspended_status(
-    situation: Situation, status: PreferenceTrainingJobStatus
-) -> PreferenceTrainingJobStatus:
-    """`status` of a run that holds nothing and waits for the user."""
-    return updated(situation, account_suspended(situation, status), suspended())
-
-
 def _missing(situation: Situation, ref: JobRef) -> Plan:
     status, job = situation.status, situation.observed.gone(ref)
     pods = situation.observed.pods_of(job)
@@ -136,7 +130,7 @@ def _next_attempt(
     if is_exhausted(situation, status):
         return exhausted(situation, status)
     if situation.spec.suspend:
-        return write_if_changed(situation, suspended_status(situation, status))
+        return held(situation, status)
     last = status.attempts[-1] if status.attempts else None
     status, manifest = reserve_training(situation, status)
     status = updated(situation, status, under_way(reason, (last.message if last else "") or ""))
@@ -226,12 +220,20 @@ def _running(
 def _disrupted(situation: Situation, status: PreferenceTrainingJobStatus, pod: PodView) -> Plan:
     """The cluster takes the pod away; it may have a while to save, or its node may be lost."""
     reason = reason_of_disruption(pod)
-    message = f"{reason.text} It is pod {pod.name} on node {pod.node} ({pod.disruption})."
-    running: Truth = "Unknown" if reason is Reason.NODE_LOST else "True"
+    is_lost = reason is Reason.NODE_LOST
+    running: Truth = "Unknown" if is_lost else "True"
+    which = f"pod {pod.name} on node {pod.node} ({pod.disruption})"
+    told = (
+        f"the node of {which} does not answer, is gone or is being emptied"
+        if is_lost
+        else f"the cluster takes {which} away"
+    )
+    message = f"{told}; once the pod has ended, another follows, which is not counted"
     plan = write_if_changed(
         situation, updated(situation, status, under_way(reason, message, running=running))
     )
-    if has_reason(situation.status.conditions, Type.READY, reason):
+    before = find(situation.status.conditions, Type.READY)
+    if before is not None and before.message == message:
         return plan
     event = EventNote(f"Disrupted/{pod.uid}", reason.value, message, warning=True)
     return replace(plan, events=(event,))

@@ -147,8 +147,8 @@ def _without_pod(situation: Situation, job: JobView) -> tuple[Reason, str]:
 
 
 def _without_volumes(situation: Situation, pod: PodView) -> tuple[Reason, str]:
-    """Without an Event that says it, all that the pod mounts is named. A claim may be slow to
-    attach, a Secret is there or not.
+    """Without an Event that says it, all that the pod mounts is named and nothing blamed: it may
+    be the network as well.
     """
     known = cause(situation.observed.notices or ())
     if known is not None:
@@ -158,8 +158,7 @@ def _without_volumes(situation: Situation, pod: PodView) -> tuple[Reason, str]:
     mounted = [f"Secret {name}" for name in secrets] + [f"claim {name}" for name in claims]
     namespace = situation.observed.namespace
     wanted = f"make sure that namespace {namespace} has {', '.join(mounted)}; " if mounted else ""
-    reason = Reason.SECRET_MISSING if secrets and not claims else Reason.VOLUME_NOT_READY
-    return reason, (
+    return Reason.VOLUME_NOT_READY, (
         f"pod {pod.name} still waits for its volumes or its network after {SET_UP_SECONDS} s; "
         f"{wanted}{_ASK}pod {pod.name}' says what is missing"
     )

@@ -3,6 +3,7 @@ arena votes, WebGPT, AlpacaFarm.
 """
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -146,7 +147,7 @@ def _by_verdict(table: Table) -> _Judge | None:
     def verdict(values: Mapping[str, Any]) -> float:
         found = _says(column, values.get(column))
         if found is None:
-            raise MalformedRow(f"{column} {values.get(column)!r} names neither answer")
+            raise MalformedRow(f"{column} {reprlib.repr(values.get(column))} names neither answer")
         return found
 
     return _Judge({"better": column}, verdict)

@@ -1,5 +1,6 @@
 """Which shape the rows of a file have: a table of shapes, tried on its first rows."""
 
+from itertools import accumulate
 from typing import Final
 
 from preftrain_api.spec import DatasetSpec
@@ -25,7 +26,9 @@ _WAYS: Final = (
     "chosen and rejected; completion and label; first, second and better; answers with scores "
     "or ranks; or completion with scores"
 )
-_COLUMNS_SHOWN: Final = 20
+_COLUMNS_CHARACTERS: Final = 400
+_COLUMN_CHARACTERS: Final = 60
+"""So that the way out, which comes last, is not cut off."""
 
 
 def reading_of(table: Table, spec: DatasetSpec, file: str) -> Reading:
@@ -90,4 +93,12 @@ def _lacks(table: Table, file: str, missing: NoColumn) -> str:
 
 
 def _listed(table: Table) -> str:
-    return ", ".join(sorted(table.columns)[:_COLUMNS_SHOWN])
+    names = [_shortened(name) for name in sorted(table.columns)]
+    lengths = accumulate(len(name) + 2 for name in names)
+    count = max(1, sum(length <= _COLUMNS_CHARACTERS for length in lengths))
+    more = len(names) - count
+    return ", ".join(names[:count]) + (f" and {more} more" if more else "")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _COLUMN_CHARACTERS else f"{name[:_COLUMN_CHARACTERS]}…"

@@ -2,6 +2,7 @@
 with a score, so that the rows of a prompt that follow each other make a pair (HelpSteer).
 """
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -35,7 +36,9 @@ def _recognise_labelled(table: Table, prompt: PromptColumns) -> Found:
     def read(row: int, values: Mapping[str, Any]) -> LabelledAnswer:
         desirable = label_of(values.get(label))
         if desirable is None:
-            raise MalformedRow(f"{label} {values.get(label)!r} says neither good nor bad")
+            raise MalformedRow(
+                f"{label} {reprlib.repr(values.get(label))} says neither good nor bad"
+            )
         asked = prompt.prompt_of(values)
         text = text_of(values, answer)
         return labelled(row, asked, text, desirable, prompt.turns_before(values))
