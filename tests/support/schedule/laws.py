@@ -78,7 +78,13 @@ def _check_held_up(world: World, job: Json) -> None:
     """What holds the run up is told: its user, a name that is taken, or its queue."""
     status = job["status"]
     held = any(c["type"] == "Suspended" and c["status"] == "True" for c in status["conditions"])
-    pods = world.api.items(Kind.PODS)
+    # Jobs of a resource that was deleted wait for the garbage collector.
+    own = {
+        item["metadata"]["uid"]
+        for item in world.api.items(Kind.JOBS)
+        if controller_of(item) == job["metadata"]["uid"]
+    }
+    pods = [pod for pod in world.api.items(Kind.PODS) if controller_of(pod) in own]
     if held:
         assert all(map(has_ended, pods)), "a run that is said to be suspended has a pod"
     if "completionTime" in status or job["spec"].get("suspend") or not status.get("jobRefs"):
@@ -86,7 +92,9 @@ def _check_held_up(world: World, job: Json) -> None:
     current, stranger = status["jobRefs"][-1], world.stranger()
     told = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
     if stranger is not None and stranger["metadata"]["name"] == current["name"]:
-        assert told == "NameTaken", f"{current['name']} is taken, and the status says {told}"
+        # A refusal stands for half a minute, whatever else would be in the way by now.
+        allowed = ("NameTaken", "QuotaExceeded")
+        assert told in allowed, f"{current['name']} is taken, and the status says {told}"
     for item in world.unfinished("train"):
         is_held = item["metadata"]["name"] == current["name"] and item["spec"].get("suspend")
         # The Job controller is about to say how it ended, suspended or not.
@@ -160,15 +168,17 @@ def check_rest(world: World) -> None:
 def check_accounts(world: World, status: Json) -> None:
     """Whatever a Job counted as failed is in an attempt, seen or not.
 
-    The last Job of a run that gave up may fail once more when nobody counts any longer.
+    The last Job of a run that gave up may fail once more when nobody counts any longer. A Job that
+    an operator with an old view made, after its attempt had been closed, is none of the run's: no
+    reference has its UID.
     """
     entries = status.get("attempts", ())
     gave_up = verdict_of(status) == ("False", Reason.BACKOFF_LIMIT_EXCEEDED)
     refs = status["jobRefs"][:-1] if gave_up else status["jobRefs"]
-    names = {ref["name"] for ref in refs if ref["stage"] == "Train"}
+    uids = {ref.get("uid") for ref in refs if ref["stage"] == "Train"}
     for item in world.api.items(Kind.JOBS):
         name = item["metadata"]["name"]
-        if name not in names or len(entries) == MAX_ATTEMPTS:
+        if item["metadata"]["uid"] not in uids or len(entries) == MAX_ATTEMPTS:
             continue
         told = [entry for entry in entries if entry["job"] == name and entry["reason"] in _COUNTED]
         failed = item["status"].get("failed", 0)
