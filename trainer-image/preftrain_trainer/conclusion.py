@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from preftrain_api.exit_codes import ExitCode
 from preftrain_api.report import Artifact, Evaluation
 from preftrain_api.result import TrainResult
-from preftrain_trainer import versions
 from preftrain_trainer.course import Course
+from preftrain_trainer.environment import environment
 from preftrain_trainer.errors import GuardStopped, TrainerError
 from preftrain_trainer.evaluation import gates
 from preftrain_trainer.evaluation.answering import answer_samples
@@ -76,7 +76,7 @@ def conclude(
     evidence = replace(
         course.evidence(),
         resolved=layout.resolved() | {"rendering": trained.rendering} | weights,
-        environment=versions.environment(course.device, trained.peak_gpu_bytes),
+        environment=environment(course.device, trained.peak_gpu_bytes),
         adapter_step=trained.adapter_step,
         evaluation=evaluation,
         gates=verdicts,

@@ -12,6 +12,7 @@ from preftrain_trainer import versions
 from preftrain_trainer.checkpoint.attempt import Attempt
 from preftrain_trainer.checkpoint.remote import CheckpointPlace, Saved
 from preftrain_trainer.checkpoint.resume import Wanted, require_same_run
+from preftrain_trainer.environment import environment
 from preftrain_trainer.fit.device import Device
 from preftrain_trainer.fit.layout import Fit, fit
 from preftrain_trainer.places.opening import checkpoints_with_output, open_checkpoints, open_output
@@ -53,7 +54,7 @@ class Course:
             data_report=self.prepared.data.report,
             resolved=self.layout.resolved(),
             versions=self.attempt.versions,
-            environment=versions.environment(self.device),
+            environment=environment(self.device),
             created=datetime.now(UTC),
             steps=shown.step,
             adapter_step=shown.step,
@@ -115,7 +116,7 @@ def begin(
         started=started,
         holds_gpu=device.kind == "GPU",
         versions=versions.versions(),
-        environment=versions.environment(device),
+        environment=environment(device),
         resumed=resumed.state if resumed else None,
     )
     return Course(

@@ -206,7 +206,7 @@ class Store:
 
     def _note_state(self, key: str, job: Json) -> None:
         status = job.get("status") or {}
-        self._states[key] = sys.intern((status.get("display") or {}).get("state", "Unseen"))
+        self._states[key] = sys.intern(str((status.get("display") or {}).get("state", "Unseen")))
         if status.get("completionTime") is None:
             self._unfinished.add(key)
         else:
