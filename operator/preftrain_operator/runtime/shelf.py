@@ -12,7 +12,7 @@ from preftrain_operator.kube.port import Json
 ROOM: Final = 512
 """Objects that stay as they are: more than are worked on at once."""
 _LEVEL: Final = 1
-"""The quickest: higher levels save little space for several times the work."""
+"""The quickest: an object may be packed at every event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class _Packed:
 
 class Shelf:
     """Objects by UID. Those used last are kept as they are, the others as compressed JSON, which
-    takes a tenth of the memory of dicts and strings.
+    takes far less memory than dicts and strings.
 
     Args:
         room: how many are kept as they are.
